@@ -1,0 +1,46 @@
+// Gate: refuses new work once closed and waits for the old. Every owner of asynchronous work has
+// one; its stop() closes the gate, after which nothing of the owner's runs any more.
+#pragma once
+
+#include <string>
+
+#include "backend/base/async.h"
+
+namespace swiftness {
+
+class Gate {
+ public:
+  explicit Gate(Executor executor) : executor_(executor), emptied_(executor) {}
+
+  // Starts `task`, or drops it when the gate is closed. An exception that leaves the task is logged
+  // under `name`: it is a bug, but not one that may take the gateway down silently.
+  void spawn(std::string name, Task task);
+
+  bool closed() const noexcept { return closed_; }
+  void refuse() noexcept { closed_ = true; }  // no new work; does not wait
+  Task close();                               // refuses new work, returns when the old is done
+
+  const Executor& executor() const noexcept { return executor_; }
+
+ private:
+  Executor executor_;
+  AsyncEvent emptied_;
+  size_t inside_ = 0;
+  bool closed_ = false;
+};
+
+// Runs tasks side by side and waits for all of them.
+//   FanOut all(executor);
+//   all.add(one()); all.add(two());
+//   co_await all.join();
+class FanOut {
+ public:
+  explicit FanOut(Executor executor) : gate_(std::move(executor)) {}
+  void add(Task task) { gate_.spawn("parallel work", std::move(task)); }
+  Task join() { return gate_.close(); }
+
+ private:
+  Gate gate_;
+};
+
+}  // namespace swiftness

@@ -1,0 +1,19 @@
+// SHA-256 and MD5 by OpenSSL. MD5 is what Swift's ETag is; nothing of ours trusts it for security.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "backend/base/buffer.h"
+
+namespace swiftness {
+
+using Sha256 = std::array<std::byte, 32>;
+
+Sha256 sha256(std::span<const std::byte> bytes);
+std::string md5_hex(const BufferList& data);              // 32 lower-case digits, as in an ETag
+std::string to_hex(std::span<const std::byte> bytes);     // lower case
+
+}  // namespace swiftness

@@ -1,0 +1,90 @@
+// The disk contract: what a logical unit (target/scsi) asks of what keeps its data (backend/volume).
+//
+// All calls are made on the shard that owns the device and resume there.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/base/async.h"
+#include "backend/base/buffer.h"
+#include "backend/base/units.h"
+#include "backend/base/uuid.h"
+
+namespace swiftness {
+
+struct Geometry {
+  uint32_t block_size = 512;  // bytes of a logical block: 512 or 4096
+  BlockCount blocks;          // capacity; the last LBA is blocks - 1
+  Uuid identity;              // of the volume; SCSI identifiers derive from it and never change
+};
+
+// `count` logical blocks from `first`. Callers keep it inside the device.
+struct BlockRange {
+  Lba first;
+  BlockCount count;
+};
+
+enum class Durability {
+  acknowledged,  // as safe as the device's write cache (DESIGN words: docs/ARCHITECTURE.md)
+  flushed,       // as if a flush followed at once (FUA, or WCE=0)
+};
+
+// Shared by a command and whoever may give it up. A command whose ticket is cancelled before the
+// device has given it its place in the log fails with ErrorCode::cancelled and never takes effect;
+// once sequenced, a cancel changes nothing (I13).
+struct Ticket {
+  bool cancelled = false;
+};
+using TicketPtr = std::shared_ptr<Ticket>;
+
+struct Usage {
+  ByteCount capacity;
+  ByteCount mapped;       // bytes that were written and not unmapped
+  ByteCount unsafe;       // acknowledged, not yet in the store
+  Duration unsafe_since{};  // age of the oldest such byte; zero when there is none
+};
+
+enum class DeviceState {
+  attaching,  // identity and geometry are known, data are not served yet
+  online,
+  fenced,     // another gateway owns the volume; final
+  stopped,
+};
+
+// Told on the device's shard, never from inside a call the observer itself makes.
+class BlockDeviceObserver {
+ public:
+  virtual ~BlockDeviceObserver() = default;
+  virtual void on_state_changed(DeviceState state) = 0;
+};
+
+class BlockDevice {
+ public:
+  virtual ~BlockDevice() = default;
+
+  virtual Geometry geometry() const noexcept = 0;
+  virtual DeviceState state() const noexcept = 0;
+
+  // Shares cached and pending buffers; blocks never written read as zeros. Data that should be there
+  // and is not, or fails its checksum, is ErrorCode::corrupt, never zeros.
+  virtual Async<BufferList> read(BlockRange range) = 0;
+
+  // Takes the buffers over; nobody writes to them afterwards. May wait while the device's write
+  // buffer is full. Atomic: after a crash all of it is there or none.
+  virtual Async<void> write(BlockRange range, BufferList data, Durability durability,
+                            TicketPtr ticket) = 0;
+
+  // The ranges read back as zeros; as durable as a write.
+  virtual Async<void> unmap(std::vector<BlockRange> ranges, TicketPtr ticket) = 0;
+
+  // Every write and unmap that completed before this call is durable when it returns.
+  virtual Async<void> flush() = 0;
+
+  virtual Usage usage() const = 0;
+  virtual void observe(BlockDeviceObserver* observer) = 0;  // at most one; nullptr to stop
+};
+
+}  // namespace swiftness
