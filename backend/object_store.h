@@ -2,7 +2,7 @@
 //
 // Every call runs on the shard that makes it and resumes there; it never blocks that shard. A store
 // may be shared by the volumes of one shard. Retries are the store's own business
-// (backend/base/retry_policy.h): what comes back as an Error has already been retried for as long as
+// (backend/swift/retry_policy.h): what comes back as an Error has already been retried for as long as
 // the call's deadline allows. Immutability is the caller's discipline: a store overwrites when told to.
 #pragma once
 
