@@ -1,0 +1,221 @@
+#include "target/iscsi/login.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "backend/base/check.h"
+
+namespace swiftness::iscsi {
+namespace {
+
+constexpr uint8_t kTransit = kFinal;  // T bit
+constexpr uint8_t current_stage(uint8_t flags) {
+  return (flags >> 2) & 3;
+}
+constexpr uint8_t next_stage(uint8_t flags) {
+  return flags & 3;
+}
+
+// 4.2.7: at most 223 bytes. No blanks or control characters, which also keeps log lines whole.
+bool is_iscsi_name(std::string_view name) {
+  return !name.empty() && name.size() <= 223 &&
+         std::ranges::none_of(name, [](char c) { return (c >= 0 && c <= ' ') || c == 0x7f; });
+}
+
+LoginResponse answer_to(const LoginRequest& request) {
+  LoginResponse header;
+  header.isid = request.isid;
+  header.tsih = request.tsih;
+  header.initiator_task_tag = request.initiator_task_tag;
+  return header;
+}
+
+}  // namespace
+
+Login::Answer Login::refuse(const LoginRequest& request, LoginStatus status, std::string reason) {
+  Answer answer;
+  answer.kind = Answer::Kind::failed;
+  answer.header = answer_to(request);
+  answer.header.status_class = static_cast<uint8_t>(static_cast<uint16_t>(status) >> 8);
+  answer.header.status_detail = static_cast<uint8_t>(status);
+  answer.reason = std::move(reason);
+  return answer;
+}
+
+Login::Answer Login::receive(const LoginRequest& request, std::string_view text) {
+  Verdict bad = check_header(request);
+  if (bad) return refuse(request, bad->status, std::move(bad->reason));
+  if (!text_.add(text)) {
+    return refuse(request, LoginStatus::initiator_error, "more than 8 KiB of login text");
+  }
+  Answer answer;
+  answer.header = answer_to(request);
+  answer.header.flags = static_cast<uint8_t>(static_cast<uint8_t>(stage_) << 2);
+  if (request.flags & kContinue) return answer;  // the rest of the text is still to come
+
+  Result<TextKeys> keys = TextKeys::parse(text_.text());
+  text_.clear();
+  if (!keys) return refuse(request, LoginStatus::initiator_error, keys.error().message());
+  bad = take_keys(*keys, answer.text);
+  if (bad) return refuse(request, bad->status, std::move(bad->reason));
+  CHECK(answer.text.size() <= kLoginMaxRecv);
+
+  if (request.flags & kTransit) {
+    stage_ = static_cast<Stage>(next_stage(request.flags));
+    answer.header.flags |= kTransit | static_cast<uint8_t>(stage_);
+    if (stage_ == Stage::full_feature) {
+      settle(result_.parameters);
+      answer.kind = Answer::Kind::complete;
+    }
+  }
+  return answer;
+}
+
+Login::Verdict Login::check_header(const LoginRequest& request) {
+  auto error = [](std::string reason) { return Refusal{LoginStatus::initiator_error, reason}; };
+  if (!began_) {
+    Verdict bad = check_first(request);
+    if (bad) return bad;
+  } else if (request.isid != first_.isid || request.tsih != first_.tsih ||
+             request.cid != first_.cid || request.initiator_task_tag != first_.initiator_task_tag) {
+    return error("login requests of one login differ in ISID, TSIH, CID or task tag");
+  }
+  uint8_t stage = current_stage(request.flags);
+  if (stage > 1 || stage != static_cast<uint8_t>(stage_)) return error("wrong login stage");
+  if (request.flags & kTransit) {
+    uint8_t next = next_stage(request.flags);
+    if (request.flags & kContinue) return error("login request with both T and C");
+    if (next <= stage || next == 2) return error("transit to a login stage that is not next");
+  }
+  return std::nullopt;
+}
+
+Login::Verdict Login::check_first(const LoginRequest& request) {
+  began_ = true;
+  first_ = request;
+  result_.isid = request.isid;
+  result_.cid = request.cid;
+  result_.cmd_sn = request.cmd_sn;
+  if (request.version_min > 0) {  // 11.12.4: we speak version 0
+    return Refusal{LoginStatus::unsupported_version, "no common protocol version"};
+  }
+  uint16_t tsih = request.tsih;
+  if (tsih != 0) {
+    if (!environment_.session_exists(request.isid, tsih)) {
+      return Refusal{LoginStatus::session_does_not_exist,
+                     fmt::format("session {} to be joined does not exist", tsih)};
+    }
+    return Refusal{LoginStatus::too_many_connections,
+                   fmt::format("session {} may have one connection", tsih)};
+  }
+  uint8_t stage = current_stage(request.flags);
+  if (stage == static_cast<uint8_t>(Stage::operational)) stage_ = Stage::operational;
+  return std::nullopt;
+}
+
+Login::Verdict Login::take_keys(const TextKeys& keys, std::string& answers) {
+  for (const TextKey& key : keys.all()) {
+    if (seen_.size() == kMaximumKeys) {
+      return Refusal{LoginStatus::initiator_error, "more than 64 keys in a login"};
+    }
+    if (!seen_.insert(key.name).second) {
+      return Refusal{LoginStatus::initiator_error,
+                     fmt::format("key {} is offered a second time", key.name)};
+    }
+  }
+  if (!identified_) {
+    Verdict bad = identify(keys);
+    if (bad) return bad;
+    identified_ = true;
+  }
+  Verdict bad = authenticate(keys, answers);
+  if (bad) return bad;
+  negotiate_operational_keys(keys, result_.discovery, result_.parameters, answers);
+  declare(answers);
+  return std::nullopt;
+}
+
+// The first text says who wants what (6.3).
+Login::Verdict Login::identify(const TextKeys& keys) {
+  const std::string* initiator = keys.find("InitiatorName");
+  if (initiator == nullptr) {
+    return Refusal{LoginStatus::missing_parameter, "no InitiatorName in the first login request"};
+  }
+  if (!is_iscsi_name(*initiator)) {
+    return Refusal{LoginStatus::initiator_error, "InitiatorName is not an iSCSI name"};
+  }
+  result_.initiator = *initiator;
+
+  const std::string* type = keys.find("SessionType");
+  if (type != nullptr && *type != "Normal" && *type != "Discovery") {
+    return Refusal{LoginStatus::session_type_not_supported,
+                   fmt::format("initiator {} asks for an unknown SessionType", *initiator)};
+  }
+  result_.discovery = type != nullptr && *type == "Discovery";
+  if (result_.discovery) return std::nullopt;
+  return find_target_node(keys);
+}
+
+Login::Verdict Login::find_target_node(const TextKeys& keys) {
+  const std::string* name = keys.find("TargetName");
+  if (name == nullptr) {
+    return Refusal{LoginStatus::missing_parameter,
+                   fmt::format("initiator {} names no target", result_.initiator)};
+  }
+  if (!is_iscsi_name(*name)) {
+    return Refusal{LoginStatus::not_found,
+                   fmt::format("initiator {} names a target that cannot exist", result_.initiator)};
+  }
+  target_ = find_target(*environment_.targets, *name);
+  if (target_ == nullptr || !target_->in_portal_group(environment_.portal_group)) {
+    return Refusal{LoginStatus::not_found,
+                   fmt::format("initiator {} asks for {}, which is no target of portal group {}",
+                               result_.initiator, *name, environment_.portal_group)};
+  }
+  std::optional<AccessGrant> grant = access_of(*target_, result_.initiator);
+  if (!grant) {
+    return Refusal{LoginStatus::authorization_failure,
+                   fmt::format("initiator {} is not in the access list of {}", result_.initiator,
+                               target_->name)};
+  }
+  result_.target = target_->name;
+  result_.grant = std::move(*grant);
+  return std::nullopt;
+}
+
+// Clause 12. AuthMethod=None is all there is yet: CHAP takes its steps here, and a target that asks
+// for it then refuses both None and the transit out of the security stage.
+Login::Verdict Login::authenticate(const TextKeys& keys, std::string& answers) {
+  const std::string* offered = keys.find("AuthMethod");
+  if (offered == nullptr) return std::nullopt;
+  if (stage_ != Stage::security) {
+    append_key(answers, "AuthMethod", kReject);
+    return std::nullopt;
+  }
+  auto methods = split_list(*offered);
+  if (std::ranges::find(methods, "None") == methods.end()) {
+    return Refusal{LoginStatus::authentication_failure,
+                   fmt::format("initiator {} insists on AuthMethod {}", result_.initiator,
+                               offered->substr(0, 64))};
+  }
+  append_key(answers, "AuthMethod", "None");
+  return std::nullopt;
+}
+
+// What a target says without being asked: its portal group in the first response of a normal
+// session (13.9; Windows waits for it), its MaxRecvDataSegmentLength once operational keys are
+// exchanged.
+void Login::declare(std::string& answers) {
+  if (!declared_target_ && !result_.discovery) {
+    append_key(answers, "TargetPortalGroupTag", std::to_string(environment_.portal_group));
+    if (!target_->alias.empty()) append_key(answers, "TargetAlias", target_->alias);
+    declared_target_ = true;
+  }
+  if (!declared_ours_ && stage_ == Stage::operational) {
+    append_key(answers, "MaxRecvDataSegmentLength", std::to_string(kMaxRecvDataSegmentLength));
+    declared_ours_ = true;
+  }
+}
+
+}  // namespace swiftness::iscsi
