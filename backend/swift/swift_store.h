@@ -3,8 +3,9 @@
 // Lives on one executor (a shard); every call is made there and resumes there. The transfers run on
 // the HTTP engine's thread, checksums of uploads on a small pool: the shard never waits. Opening
 // contacts nobody: the first call authenticates, and a Swift that is down is asked again by the
-// next call. Each call is retried until SwiftStoreConfig::deadline; an Error names the method, the
-// object, the answer and Swift's transaction id, which Swift's own logs carry too.
+// next call. Each call is retried until SwiftStoreConfig::deadline; a transfer under way by then
+// gets one second more for each 256 KiB, so that a slow line is slow and not dead. An Error names
+// the method, the object, the answer and Swift's transaction id, which Swift's own logs carry too.
 //
 // Destroying the store ends what is under way: those calls complete with `unavailable`. The
 // executor outlives the store.
@@ -28,21 +29,11 @@
 
 #include "backend/object_store.h"
 #include "backend/store_config.h"
-#include "backend/swift/retry_policy.h"
+#include "backend/swift/swift_tuning.h"
 
 namespace swiftness {
 
 class SwiftClient;
-
-// What tests change and users do not.
-struct SwiftTuning {
-  Duration connect_timeout = std::chrono::seconds(4);
-  // A silent transfer is given up. Just above Swift's own node_timeout (10 s), so that the proxy
-  // can give up on a storage server, and say so, before we give up on the proxy.
-  Duration stall_timeout = std::chrono::seconds(12);
-  RetryTiming retry;
-  size_t connections = 32;
-};
 
 class SwiftStore final : public ObjectStore {
  public:
@@ -64,6 +55,7 @@ class SwiftStore final : public ObjectStore {
   Async<void> copy(ObjectName from, ObjectName to) override;
 
  private:
+  Executor executor_;
   std::shared_ptr<SwiftClient> client_;  // shared with the calls under way
 };
 

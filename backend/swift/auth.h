@@ -1,0 +1,27 @@
+// How a token is asked for, whatever the identity service: an Authenticator says what to send and
+// reads the answer; it does no I/O. TokenCache keeps the token and renews it.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "backend/swift/http.h"
+#include "backend/swift/http_status.h"
+
+namespace swiftness {
+
+// What opens the store's doors. The token is a secret: it is never logged.
+struct Session {
+  std::string storage_url;  // without a slash at its end
+  std::string token;
+};
+
+class Authenticator {
+ public:
+  virtual ~Authenticator() = default;
+  virtual HttpRequest request() const = 0;  // its deadline is the caller's to set
+  virtual std::variant<Session, Failure> session(const HttpResponse& answer) const = 0;
+  virtual std::string where() const = 0;  // "user gw at http://...", for messages
+};
+
+}  // namespace swiftness
