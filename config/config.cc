@@ -1,0 +1,252 @@
+#include "config/config.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <system_error>
+
+#include "config/reader.h"
+#include "config/sections.h"
+#include "config/values.h"
+
+namespace swiftness::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr ByteCount kMiB{1ULL << 20}, kTiB{1ULL << 40};
+constexpr ByteCount kLargestVolume{64ULL << 40};
+// What one volume needs: a chunk being filled and one on its way.
+constexpr ByteCount kLeastDirtyMemory{32ULL << 20};
+
+void read_admin(Section admin, Config& config) {
+  std::optional<Value> listen = admin.find("listen");
+  std::optional<std::string> text = listen ? listen->text() : std::nullopt;
+  if (text) {
+    config.admin_listen = parse_endpoint(*text, std::nullopt);
+    if (!config.admin_listen || !is_ip_address(config.admin_listen->host)) {
+      listen->error(fmt::format("\"{}\" is not ADDRESS:PORT", *text));
+    }
+  }
+  admin.finish();
+}
+
+void read_gateway(Section gateway, Config& config, const std::filesystem::path& folder) {
+  gateway.text("name", config.name);
+  gateway.path("state_dir", config.state_dir, folder);
+  read_admin(gateway.section("admin"), config);
+  gateway.finish();
+}
+
+Portal read_portal(Section section) {
+  Portal portal;
+  portal.listen.port = 3260;  // IANA's for iSCSI
+  if (std::optional<Value> address = section.required("address")) {
+    portal.listen.host = address->text().value_or("");
+    if (!portal.listen.host.empty() && !is_ip_address(portal.listen.host)) {
+      address->error(fmt::format("\"{}\" is not an IP address (0.0.0.0 listens on every IPv4 one)",
+                                 portal.listen.host));
+    }
+  }
+  section.number<uint16_t>("port", portal.listen.port, {1, 65535});
+  section.number<uint16_t>("group", portal.group, {1, 65535});
+  std::optional<Value> advertise = section.find("advertise");
+  std::optional<std::string> text = advertise ? advertise->text() : std::nullopt;
+  if (text) {
+    portal.advertise = parse_endpoint(*text, portal.listen.port);
+    if (!portal.advertise) advertise->error(fmt::format("\"{}\" is not HOST:PORT", *text));
+  }
+  section.finish();
+  return portal;
+}
+
+std::vector<Portal> read_portals(Section& file) {
+  std::vector<Portal> out;
+  std::optional<Value> list = file.required("portals");
+  if (!list) return out;
+  std::vector<Value> items = list->items();
+  if (items.empty()) list->error("needs at least one portal");
+  for (const Value& item : items) {
+    Portal portal = read_portal(item.section());
+    for (const Portal& other : out) {
+      if (other.listen != portal.listen) continue;
+      item.error(fmt::format("another portal listens on {}", to_string(portal.listen)));
+    }
+    out.push_back(std::move(portal));
+  }
+  return out;
+}
+
+Limits read_limits(Section limits) {
+  Limits out;
+  limits.duration("command_timeout", out.command_timeout, {1s, 10min});
+  limits.number<uint32_t>("sessions", out.sessions, {1, 65535});
+  limits.size("memory", out.memory, {ByteCount(64 * kMiB.value()), kTiB});
+  limits.size("dirty_memory", out.dirty_memory, {kLeastDirtyMemory, kTiB});
+  limits.unsupported("map_memory");
+  limits.finish();
+  return out;
+}
+
+void read_discovery(Section discovery) {
+  discovery.unsupported("chap");
+  discovery.unsupported("mutual_chap");
+  discovery.finish();
+}
+
+// The memory is shared out evenly: the default grows with the number of volumes, one that was given
+// and is too small is an error.
+void check_dirty_memory(Section limits, Config& config) {
+  ByteCount needed(kLeastDirtyMemory.value() * config.volumes.size());
+  ByteCount& has = config.limits.dirty_memory;
+  if (has >= needed) return;
+  if (std::optional<Value> given = limits.find("dirty_memory")) {
+    given->error(fmt::format("{} is too little for {} volumes, which need {} each", to_string(has),
+                             config.volumes.size(), to_string(kLeastDirtyMemory)));
+  } else {
+    has = needed;
+  }
+}
+
+// What refers to something else is read after it.
+Config read_config(Section file, const std::filesystem::path& folder,
+                   const SecretSources& secrets) {
+  Config config;
+  read_gateway(file.section("gateway"), config, folder);
+  config.portals = read_portals(file);
+  config.limits = read_limits(file.section("limits"));
+  read_discovery(file.section("discovery"));
+  config.stores = read_stores(file.section("stores"), folder, secrets);
+  config.volumes = read_volumes(file.section("volumes"), config);
+  check_dirty_memory(file.section("limits"), config);
+  config.targets = read_targets(file.items("targets"), config);
+  file.finish();
+  return config;
+}
+
+void read_size(Section& volume, Volume& out) {
+  std::optional<Value> given = out.create ? volume.required("size") : volume.find("size");
+  if (!given) return;
+  ByteCount size;
+  volume.size("size", size, {kMiB, kLargestVolume});
+  if (size.value() % 4096 != 0) given->error("is not a multiple of 4KiB");
+  out.size = size;
+}
+
+void read_block_size(Section& volume, Volume& out) {
+  std::optional<Value> given = volume.find("block_size");
+  std::optional<uint64_t> bytes = given ? given->number(512, 4096) : std::nullopt;
+  if (!bytes) return;
+  if (*bytes != 512 && *bytes != 4096)
+    given->error(fmt::format("{} is neither 512 nor 4096", *bytes));
+  out.block_size = static_cast<uint32_t>(*bytes);
+}
+
+Volume read_volume(const std::string& name, Section volume, const Config& config) {
+  Volume out;
+  out.name = name;
+  std::optional<Value> store = volume.required("store");
+  out.store = store ? store->text().value_or("") : "";
+  if (!out.store.empty() && !config.stores.contains(out.store)) {
+    std::vector<std::string> names;
+    for (const auto& entry : config.stores) names.push_back(entry.first);
+    store->error(
+        fmt::format("there is no store \"{}\"{}", out.store, did_you_mean(out.store, names)));
+  }
+  volume.boolean("create", out.create);
+  read_size(volume, out);
+  read_block_size(volume, out);
+  volume.only("durability", "store");
+  volume.only("journal", "none");
+  volume.only("compression", "none");
+  volume.unsupported("read_cache");
+  volume.unsupported("encryption");
+  volume.unsupported("quota");
+  volume.unsupported("thin_threshold");
+  volume.finish();
+  return out;
+}
+
+struct CloseFile {
+  void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+};
+
+Result<std::string> read_file(const std::filesystem::path& path) {
+  std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rb"));
+  std::string contents;
+  char piece[4096];
+  while (file) {
+    size_t got = std::fread(piece, 1, sizeof piece, file.get());
+    contents.append(piece, got);
+    if (got == sizeof piece) continue;
+    if (std::ferror(file.get()) == 0) return contents;
+    break;
+  }
+  std::string why = std::error_code(errno, std::generic_category()).message();
+  return Error(ErrorCode::not_found, fmt::format("cannot read {}: {}", path.native(), why));
+}
+
+}  // namespace
+
+std::vector<Volume> read_volumes(Section volumes, const Config& config) {
+  std::vector<Volume> out;
+  for (const auto& [name, value] : volumes.entries()) {
+    if (std::optional<std::string> why = why_not_name(name)) {
+      value.error(fmt::format("\"{}\" {}", name, *why));
+    }
+    out.push_back(read_volume(name, value.section(), config));
+  }
+  return out;
+}
+
+const Volume* Config::find_volume(std::string_view name) const noexcept {
+  for (const Volume& volume : volumes) {
+    if (volume.name == name) return &volume;
+  }
+  return nullptr;
+}
+
+SecretSources SecretSources::of_this_process() {
+  auto environment = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value ? std::optional<std::string>(value) : std::nullopt;
+  };
+  return {&config::read_file, environment};
+}
+
+Outcome parse(std::string_view text, const std::filesystem::path& file,
+              const SecretSources& secrets) {
+  Report report(file);
+  Outcome outcome;
+  try {
+    std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    if (documents.size() > 1) {
+      report.error({}, "has more than one YAML document");
+    } else if (documents.empty() || documents[0].IsNull()) {
+      report.error({}, "is empty; \"swiftness config example\" prints a start");
+    } else {
+      std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+      outcome.config = read_config(Section(documents[0], {1, ""}, report), folder, secrets);
+    }
+  } catch (const YAML::Exception& e) {
+    report.error({e.mark.is_null() ? 0 : e.mark.line + 1, ""}, "is not valid YAML: " + e.msg);
+  }
+  if (report.has_errors()) outcome.config.reset();
+  outcome.errors = report.take_errors();
+  outcome.warnings = report.take_warnings();
+  return outcome;
+}
+
+Outcome load(const std::filesystem::path& file) {
+  Result<std::string> text = read_file(file);
+  if (text) return parse(*text, file, SecretSources::of_this_process());
+  Outcome outcome;
+  outcome.errors.push_back(text.error().message());
+  return outcome;
+}
+
+}  // namespace swiftness::config

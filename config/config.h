@@ -1,0 +1,114 @@
+// The gateway's configuration: what gateway.yaml says, as plain structs (docs/OPERATIONS.md lists
+// the keys). Filled once at start-up, read by target/gateway and by the command line; nobody
+// changes it.
+//
+// A configuration is all right or it is refused as a whole: every problem of a file is reported at
+// once, each as one line `file:line: key: what is wrong and what would be right`. A key whose
+// feature does not exist yet is refused too, never ignored.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/base/result.h"
+#include "backend/base/units.h"
+#include "backend/store_config.h"
+
+namespace swiftness::config {
+
+// Where something listens, or where initiators are told to go.
+struct Endpoint {
+  std::string host;  // an address without brackets; a name only where initiators resolve it
+  uint16_t port = 0;
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+struct Portal {
+  Endpoint listen;                    // host is an IP address, possibly a wildcard
+  uint16_t group = 1;                 // target portal group tag
+  std::optional<Endpoint> advertise;  // what SendTargets says instead of `listen`
+};
+
+struct Limits {
+  std::chrono::milliseconds command_timeout{25'000};  // then a command is answered BUSY
+  uint32_t sessions = 1024;
+  ByteCount memory{1ULL << 30};  // buffers of commands under way
+  ByteCount dirty_memory{
+      256ULL << 20};  // acknowledged bytes not yet in a store, all volumes together
+};
+
+struct Volume {
+  std::string name;
+  std::string store;              // a key of Config::stores
+  std::optional<ByteCount> size;  // to create it with, or to compare; always there with `create`
+  bool create = false;            // create it when it is absent; otherwise absence is an error
+  std::optional<uint32_t> block_size;  // bytes; to create it with (512 if not given), or to compare
+};
+
+struct Lun {
+  uint16_t number = 0;
+  std::string volume;  // the name of one of Config::volumes
+  bool read_only = false;
+};
+
+struct Access {
+  std::string initiator;       // an iSCSI name, or "*" for every initiator
+  std::vector<uint16_t> luns;  // empty: all
+  bool read_only = false;
+};
+
+struct Target {
+  std::string iqn;
+  std::vector<uint16_t> portal_groups;  // never empty: all groups when the file names none
+  bool open = false;                    // anyone gets in; `access` still applies to whom it names
+  std::vector<Lun> luns;                // ascending by number
+  std::vector<Access> access;
+};
+
+struct Config {
+  std::string name = "gateway";
+  std::filesystem::path state_dir = "/var/lib/swiftness";
+  std::optional<Endpoint> admin_listen;  // read-only TCP listener; the Unix socket is always there
+  std::vector<Portal> portals;
+  Limits limits;
+  std::map<std::string, StoreConfig> stores;
+  std::vector<Volume> volumes;
+  std::vector<Target> targets;
+
+  const Volume* find_volume(std::string_view name) const noexcept;
+  std::filesystem::path admin_socket() const { return state_dir / "admin.sock"; }
+};
+
+// Where secrets come from. Tests bring their own.
+struct SecretSources {
+  std::function<Result<std::string>(const std::filesystem::path&)> read_file;
+  std::function<std::optional<std::string>(const std::string&)> environment;
+
+  static SecretSources of_this_process();
+};
+
+struct Outcome {
+  std::optional<Config> config;     // there if and only if there are no errors
+  std::vector<std::string> errors;  // one line each, in the order of the file
+  std::vector<std::string> warnings;
+};
+
+// Pure but for the secrets. `file` names the text in messages; its folder is where relative paths
+// start from.
+Outcome parse(std::string_view text, const std::filesystem::path& file,
+              const SecretSources& secrets);
+
+Outcome load(const std::filesystem::path& file);
+
+// gateway.example.yaml: valid, commented, and a working gateway without any change.
+std::string_view example() noexcept;
+
+}  // namespace swiftness::config

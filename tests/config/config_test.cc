@@ -1,0 +1,458 @@
+#include "config/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace swiftness::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+SecretSources secrets() {
+  SecretSources sources;
+  sources.read_file = [](const std::filesystem::path& path) -> Result<std::string> {
+    if (path == "/etc/gw/swift.key") return std::string("testing\n");
+    if (path == "/etc/gw/empty") return std::string("\n");
+    return Error(ErrorCode::not_found,
+                 "cannot read " + path.native() + ": No such file or directory");
+  };
+  sources.environment = [](const std::string& name) -> std::optional<std::string> {
+    return name == "SWIFT_KEY" ? std::optional<std::string>("from-environment") : std::nullopt;
+  };
+  return sources;
+}
+
+Outcome read(const std::string& text) {
+  return parse(text, "/etc/gw/gateway.yaml", secrets());
+}
+
+// The errors of a file, without "/etc/gw/gateway.yaml:".
+std::vector<std::string> errors(const std::string& text) {
+  Outcome outcome = read(text);
+  EXPECT_EQ(outcome.config.has_value(), outcome.errors.empty());
+  std::vector<std::string> out;
+  for (const std::string& line : outcome.errors) {
+    const std::string file = "/etc/gw/gateway.yaml:";
+    EXPECT_TRUE(line.starts_with(file)) << line;
+    out.push_back(line.substr(file.size()));
+  }
+  return out;
+}
+
+// Lines 1 to 4 of a file; the test's own text begins on line 5.
+const std::string kPortals = R"(portals:
+  - { address: "0.0.0.0", port: 3260, group: 1 }
+  - address: "::"
+    group: 2
+)";
+// Lines 1 to 7.
+const std::string kStores = kPortals + R"(stores:
+  here: { type: directory, path: objects }
+  scratch: { type: directory, path: /tmp/scratch }
+)";
+// Lines 1 to 10.
+const std::string kVolumes = kStores + R"(volumes:
+  vm-disk: { store: here, size: 1GiB, create: true }
+  iso: { store: scratch }
+)";
+
+TEST(Config, TheExampleIsValidAndNeedsNoChange) {
+  Outcome outcome = read(std::string(example()));
+  EXPECT_THAT(outcome.errors, IsEmpty());
+  EXPECT_THAT(outcome.warnings, IsEmpty());
+  ASSERT_TRUE(outcome.config);
+  EXPECT_EQ(outcome.config->state_dir, "/etc/gw/state");
+  EXPECT_EQ(outcome.config->volumes.size(), 1u);
+  EXPECT_EQ(outcome.config->targets.size(), 1u);
+}
+
+TEST(Config, ReadsEveryKey) {
+  Outcome outcome = read(R"(
+gateway: { name: gw1, state_dir: /var/lib/gw, admin: { listen: "127.0.0.1:9730" } }
+portals:
+  - { address: "0.0.0.0", port: 3261, group: 7, advertise: "gw1.example:4000" }
+discovery: {}
+limits: { command_timeout: 20s, sessions: 12, memory: 2GiB, dirty_memory: 512MiB }
+stores:
+  cloud:
+    type: swift
+    auth: { version: 1, url: "http://swift:8080/auth/v1.0", user: "test:tester", key_file: swift.key }
+    ca_file: ca.crt
+    prefix: blocks
+    storage_policy: gold
+volumes:
+  vm-disk:
+    store: cloud
+    size: 100GiB
+    create: true
+    block_size: 4096
+    durability: store
+    journal: none
+    compression: none
+targets:
+  - iqn: "iqn.2026-11.org.swiftness:vm"
+    portal_groups: [7]
+    digests: { header: none, data: none }
+    luns: { 1: { volume: vm-disk, read_only: true, removable: false } }
+    access:
+      - { initiator: "iqn.1993-08.org.debian:01:host1", luns: [1], read_only: true }
+      - { initiator: "*" }
+)");
+  EXPECT_THAT(outcome.errors, IsEmpty());
+  EXPECT_THAT(outcome.warnings, IsEmpty());
+  ASSERT_TRUE(outcome.config);
+  const Config& config = *outcome.config;
+  EXPECT_EQ(config.name, "gw1");
+  EXPECT_EQ(config.admin_socket(), "/var/lib/gw/admin.sock");
+  EXPECT_EQ(config.admin_listen, (Endpoint{"127.0.0.1", 9730}));
+  ASSERT_EQ(config.portals.size(), 1u);
+  EXPECT_EQ(config.portals[0].listen, (Endpoint{"0.0.0.0", 3261}));
+  EXPECT_EQ(config.portals[0].group, 7);
+  EXPECT_EQ(config.portals[0].advertise, (Endpoint{"gw1.example", 4000}));
+  EXPECT_EQ(config.limits.command_timeout, std::chrono::seconds(20));
+  EXPECT_EQ(config.limits.sessions, 12u);
+  EXPECT_EQ(config.limits.memory, ByteCount(2ULL << 30));
+  EXPECT_EQ(config.limits.dirty_memory, ByteCount(512ULL << 20));
+  const auto& cloud = std::get<SwiftStoreConfig>(config.stores.at("cloud"));
+  EXPECT_EQ(cloud.auth_url, "http://swift:8080/auth/v1.0");
+  EXPECT_EQ(cloud.user, "test:tester");
+  EXPECT_EQ(cloud.key, "testing");
+  EXPECT_EQ(cloud.ca_file, "/etc/gw/ca.crt");
+  EXPECT_EQ(cloud.prefix, "blocks");
+  EXPECT_EQ(cloud.storage_policy, "gold");
+  const Volume* volume = config.find_volume("vm-disk");
+  ASSERT_NE(volume, nullptr);
+  EXPECT_EQ(volume->store, "cloud");
+  EXPECT_EQ(volume->size, ByteCount(100ULL << 30));
+  EXPECT_TRUE(volume->create);
+  EXPECT_EQ(volume->block_size, 4096u);
+  const Target& target = config.targets.at(0);
+  EXPECT_EQ(target.iqn, "iqn.2026-11.org.swiftness:vm");
+  EXPECT_THAT(target.portal_groups, ElementsAre(7));
+  EXPECT_FALSE(target.open);
+  ASSERT_EQ(target.luns.size(), 1u);
+  EXPECT_EQ(target.luns[0].number, 1);
+  EXPECT_EQ(target.luns[0].volume, "vm-disk");
+  EXPECT_TRUE(target.luns[0].read_only);
+  ASSERT_EQ(target.access.size(), 2u);
+  EXPECT_EQ(target.access[0].initiator, "iqn.1993-08.org.debian:01:host1");
+  EXPECT_THAT(target.access[0].luns, ElementsAre(1));
+  EXPECT_TRUE(target.access[0].read_only);
+  EXPECT_EQ(target.access[1].initiator, "*");
+  EXPECT_THAT(target.access[1].luns, IsEmpty());
+}
+
+TEST(Config, HasDefaults) {
+  Outcome outcome = read(kVolumes + R"(targets:
+  - { iqn: "iqn.2026-11.org.swiftness:vm", open: true, luns: { 1: iso, 0: vm-disk } }
+)");
+  EXPECT_THAT(outcome.errors, IsEmpty());
+  ASSERT_TRUE(outcome.config);
+  const Config& config = *outcome.config;
+  EXPECT_EQ(config.state_dir, "/var/lib/swiftness");
+  EXPECT_FALSE(config.admin_listen);
+  EXPECT_EQ(config.portals[1].listen, (Endpoint{"::", 3260}));
+  EXPECT_EQ(config.limits.command_timeout, std::chrono::seconds(25));
+  EXPECT_EQ(config.limits.dirty_memory, ByteCount(256ULL << 20));
+  EXPECT_EQ(std::get<DirectoryStoreConfig>(config.stores.at("here")).path, "/etc/gw/objects");
+  EXPECT_EQ(std::get<DirectoryStoreConfig>(config.stores.at("scratch")).path, "/tmp/scratch");
+  EXPECT_EQ(config.find_volume("iso")->size, std::nullopt);
+  EXPECT_FALSE(config.find_volume("iso")->create);
+  EXPECT_EQ(config.find_volume("iso")->block_size, std::nullopt);
+  EXPECT_THAT(config.targets[0].portal_groups, ElementsAre(1, 2));
+  EXPECT_EQ(config.targets[0].luns[0].number, 0);
+  EXPECT_EQ(config.targets[0].luns[1].number, 1);
+}
+
+TEST(Config, IsOneYamlMapping) {
+  EXPECT_THAT(
+      read("").errors,
+      ElementsAre("/etc/gw/gateway.yaml: is empty; \"swiftness config example\" prints a start"));
+  EXPECT_THAT(read("a: 1\n---\nb: 2\n").errors,
+              ElementsAre("/etc/gw/gateway.yaml: has more than one YAML document"));
+  EXPECT_THAT(errors("- 1\n"),
+              ElementsAre("1: must be a mapping (key: value)", "1: portals: is missing"));
+  std::vector<std::string> broken = errors("portals:\n  - { address: \"0.0.0.0\"\nstores:\n");
+  ASSERT_EQ(broken.size(), 1u);
+  EXPECT_THAT(broken[0], testing::HasSubstr("is not valid YAML: "));
+}
+
+TEST(Config, AFileThatIsNotThereIsAnError) {
+  EXPECT_THAT(load("/nonexistent/gateway.yaml").errors,
+              ElementsAre("cannot read /nonexistent/gateway.yaml: No such file or directory"));
+  EXPECT_THAT(load("/").errors, ElementsAre("cannot read /: Is a directory"));
+}
+
+TEST(Config, UnknownKeysComeWithASuggestion) {
+  EXPECT_THAT(errors(kStores + R"(volumes:
+  vm-disk: { stroe: here, store: here, colour: blue }
+gatewya: {}
+limits: { sesions: 4 }
+)"),
+              ElementsAre("9: volumes.vm-disk.stroe: unknown key; did you mean \"store\"?",
+                          "9: volumes.vm-disk.colour: unknown key",
+                          "10: gatewya: unknown key; did you mean \"gateway\"?",
+                          "11: limits.sesions: unknown key; did you mean \"sessions\"?"));
+}
+
+TEST(Config, AKeyIsGivenOnce) {
+  EXPECT_THAT(errors(kStores + "limits: { sessions: 1 }\nlimits: { sessions: 2 }\n"),
+              ElementsAre("9: limits: is given twice; the first is on line 8"));
+}
+
+TEST(Config, ValuesOfTheWrongKind) {
+  EXPECT_THAT(
+      errors(kStores + R"(limits:
+  sessions: many
+  memory: 1GB
+  dirty_memory: 1KiB
+  command_timeout: 25
+volumes:
+  a: { store: here, size: 100GB }
+  b: { store: [here], create: yes, size: 1GiB }
+  c: { store: , size: 1025KiB, block_size: 1024 }
+  d: nothing
+)"),
+      ElementsAre(
+          "9: limits.sessions: \"many\" is not a number from 1 to 65535",
+          "10: limits.memory: \"1GB\" is not a size (use KiB, MiB, GiB or TiB)",
+          "11: limits.dirty_memory: \"1KiB\" is not from 32MiB to 1TiB",
+          "12: limits.command_timeout: \"25\" is not a duration (use ms, s, m or h)",
+          "14: volumes.a.size: \"100GB\" is not a size (use KiB, MiB, GiB or TiB)",
+          "15: volumes.b.store: must be a single value",
+          "15: volumes.b.create: \"yes\" is neither true nor false",
+          "16: volumes.c.store: has no value", "16: volumes.c.size: is not a multiple of 4KiB",
+          "16: volumes.c.block_size: 1024 is neither 512 nor 4096",
+          "17: volumes.d: must be a mapping (key: value)", "17: volumes.d.store: is missing"));
+}
+
+TEST(Config, PortalsAreAddresses) {
+  EXPECT_THAT(errors("gateway: {}\n"), ElementsAre("1: portals: is missing"));
+  EXPECT_THAT(errors("portals: []\n"), ElementsAre("1: portals: needs at least one portal"));
+  EXPECT_THAT(errors("portals: 3260\n"),
+              ElementsAre("1: portals: must be a list", "1: portals: needs at least one portal"));
+  EXPECT_THAT(
+      errors(R"(portals:
+  - { address: gw1, port: 70000 }
+  - { port: 3260, group: 0 }
+  - { address: 10.0.0.1, advertise: "gw1:x" }
+  - { address: 10.0.0.1, port: 3260, group: 2 }
+gateway: { admin: { listen: "localhost:9730" } }
+)"),
+      ElementsAre("2: portals[0].address: \"gw1\" is not an IP address (0.0.0.0 listens on every "
+                  "IPv4 one)",
+                  "2: portals[0].port: \"70000\" is not a number from 1 to 65535",
+                  "3: portals[1].address: is missing",
+                  "3: portals[1].group: \"0\" is not a number from 1 to 65535",
+                  "4: portals[2].advertise: \"gw1:x\" is not HOST:PORT",
+                  "5: portals[3]: another portal listens on 10.0.0.1:3260",
+                  "6: gateway.admin.listen: \"localhost:9730\" is not ADDRESS:PORT"));
+}
+
+TEST(Config, StoresHaveATypeAndWhatItNeeds) {
+  EXPECT_THAT(
+      errors(kPortals + R"(stores:
+  a: {}
+  b: { type: s3 }
+  c: { type: directory }
+  d: { type: swift }
+  e: { type: swift, auth: { version: 1 } }
+  f: { type: swift, auth: { version: 1, url: "swift:8080", user: u, key_env: SWIFT_KEY }, prefix: A/b }
+  G: { type: directory, path: x }
+)"),
+      ElementsAre("6: stores.a.type: is missing",
+                  "7: stores.b.type: \"s3\" is not a kind of store (swift, directory or memory)",
+                  "8: stores.c.path: is missing", "9: stores.d.auth: is missing",
+                  "10: stores.e.auth.url: is missing", "10: stores.e.auth.user: is missing",
+                  "10: stores.e.auth: needs key_file or key_env",
+                  "11: stores.f.auth.url: \"swift:8080\" is not an http:// or https:// address",
+                  "11: stores.f.prefix: \"A/b\" is not a name (1 to 64 of a-z, 0-9, '.', '_' and "
+                  "'-', beginning with a letter or digit)",
+                  "12: stores.G: \"G\" is not a name (1 to 64 of a-z, 0-9, '.', '_' and '-', "
+                  "beginning with a letter or digit)"));
+}
+
+std::string swift_with(const std::string& key) {
+  return kPortals + R"(stores:
+  cloud:
+    type: swift
+    auth: { version: 1, url: "http://swift/auth", user: u, )" +
+         key + " }\n";
+}
+
+std::string key_of(const Outcome& outcome) {
+  if (!outcome.config) return {};
+  return std::get<SwiftStoreConfig>(outcome.config->stores.at("cloud")).key;
+}
+
+TEST(Config, SecretsComeFromFilesAndTheEnvironment) {
+  EXPECT_EQ(key_of(read(swift_with("key_file: swift.key"))), "testing");
+  EXPECT_EQ(key_of(read(swift_with("key_env: SWIFT_KEY"))), "from-environment");
+  EXPECT_THAT(
+      errors(swift_with("key_file: missing")),
+      ElementsAre("8: stores.cloud.auth.key_file: cannot read /etc/gw/missing: No such file or "
+                  "directory"));
+  EXPECT_THAT(errors(swift_with("key_file: empty")),
+              ElementsAre("8: stores.cloud.auth.key_file: /etc/gw/empty is empty"));
+  EXPECT_THAT(
+      errors(swift_with("key_env: NOTHING")),
+      ElementsAre("8: stores.cloud.auth.key_env: the environment variable NOTHING is not set"));
+  EXPECT_THAT(errors(swift_with("key: a, key_env: SWIFT_KEY")),
+              ElementsAre("8: stores.cloud.auth: has more than one of key_file, key_env and key"));
+}
+
+TEST(Config, ASecretInTheFileIsWarnedAbout) {
+  Outcome outcome = read(swift_with("key: testing"));
+  EXPECT_EQ(key_of(outcome), "testing");
+  EXPECT_THAT(
+      outcome.warnings,
+      ElementsAre("/etc/gw/gateway.yaml:8: stores.cloud.auth.key: whoever may read this file "
+                  "learns the secret; use key_file or key_env"));
+}
+
+TEST(Config, VolumesNeedAStoreAndASizeToBeCreatedWith) {
+  EXPECT_THAT(
+      errors(kStores + R"(volumes:
+  a: { store: her }
+  b: { size: 1GiB }
+  c: { store: here, create: true }
+  Disk: { store: here }
+)"),
+      ElementsAre("9: volumes.a.store: there is no store \"her\"; did you mean \"here\"?",
+                  "10: volumes.b.store: is missing", "11: volumes.c.size: is missing",
+                  "12: volumes.Disk: \"Disk\" is not a name (1 to 64 of a-z, 0-9, '.', '_' and "
+                  "'-', beginning with a letter or digit)"));
+}
+
+TEST(Config, DirtyMemoryIsEnoughForEveryVolume) {
+  std::string volumes = kStores + "volumes:\n";
+  for (int i = 0; i < 9; ++i) volumes += "  v" + std::to_string(i) + ": { store: here }\n";
+  Outcome outcome = read(volumes);
+  ASSERT_TRUE(outcome.config);
+  EXPECT_EQ(outcome.config->limits.dirty_memory, ByteCount(9ULL * 32 << 20));
+  EXPECT_THAT(
+      errors(volumes + "limits: { dirty_memory: 256MiB }\n"),
+      ElementsAre("18: limits.dirty_memory: 256MiB is too little for 9 volumes, which need 32MiB "
+                  "each"));
+}
+
+TEST(Config, TargetsReferToWhatIsThere) {
+  EXPECT_THAT(
+      errors(kVolumes + R"(targets:
+  - iqn: "iqn.2026-11.org.swiftness:a"
+    open: true
+    portal_groups: [1, 3, 1]
+    luns: { 0: vm-dsik, 256: iso, x: iso }
+  - iqn: "iqn.2026-11.org.swiftness:a"
+    open: true
+    luns: { 0: vm-disk, 1: { read_only: true } }
+  - iqn: vm
+    portal_groups: []
+    luns: { 0: vm-disk, 0x1: iso, 01: iso, 1: vm-disk }
+    access: [ { initiator: host1, luns: [7] }, { luns: [] }, { initiator: "*" }, { initiator: "*" } ]
+  - luns: { 0: iso }
+    open: true
+)"),
+      ElementsAre(
+          "14: targets[0].portal_groups[1]: there is no portal of group 3",
+          "14: targets[0].portal_groups[2]: group 1 is given twice",
+          "15: targets[0].luns.0: there is no volume \"vm-dsik\"; did you mean \"vm-disk\"?",
+          "15: targets[0].luns.256: \"256\" is not a LUN from 0 to 255",
+          "15: targets[0].luns.x: \"x\" is not a LUN from 0 to 255",
+          "16: targets[1]: there is another target \"iqn.2026-11.org.swiftness:a\"",
+          "18: targets[1].luns.1.volume: is missing",
+          "19: targets[2].iqn: \"vm\" is not an iSCSI name "
+          "(iqn.YYYY-MM.reversed.domain:name, eui.... or naa....)",
+          "20: targets[2].portal_groups: names no portal group; leave it out to use all",
+          "21: targets[2].luns.0: volume \"vm-disk\" is LUN 0 of "
+          "iqn.2026-11.org.swiftness:a already; a volume at two LUNs is not supported in "
+          "this version",
+          "21: targets[2].luns.0x1: \"0x1\" is not a LUN from 0 to 255",
+          "21: targets[2].luns.1: LUN 1 is given twice",
+          "21: targets[2].luns.1: volume \"vm-disk\" is LUN 0 of "
+          "iqn.2026-11.org.swiftness:a already; a volume at two LUNs is not supported in "
+          "this version",
+          "22: targets[2].access[0].initiator: \"host1\" is not an iSCSI name "
+          "(iqn.YYYY-MM.reversed.domain:name, eui.... or naa....)",
+          "22: targets[2].access[0].luns[0]: this target has no LUN 7",
+          "22: targets[2].access[1].initiator: is missing",
+          "22: targets[2].access[1].luns: names no LUN; leave it out to allow all",
+          "22: targets[2].access[3]: there is another entry for \"*\"",
+          "23: targets[3].iqn: is missing",
+          "23: targets[3].luns.0: volume \"iso\" is LUN 1 of vm already; a volume at two "
+          "LUNs is not supported in this version"));
+}
+
+TEST(Config, WhatNobodyCanUseIsWarnedAbout) {
+  Outcome outcome = read(kVolumes + "targets:\n  - iqn: \"iqn.2026-11.org.swiftness:a\"\n");
+  EXPECT_THAT(outcome.errors, IsEmpty());
+  EXPECT_THAT(
+      outcome.warnings,
+      ElementsAre("/etc/gw/gateway.yaml:12: targets[0]: has no LUNs",
+                  "/etc/gw/gateway.yaml:12: targets[0]: has neither access entries nor \"open: "
+                  "true\": no initiator gets in"));
+  outcome = read(kPortals + "stores: { m: { type: memory } }\n");
+  EXPECT_THAT(outcome.warnings,
+              ElementsAre("/etc/gw/gateway.yaml:5: stores.m: a memory store is empty "
+                          "again after every start; it is for tests only"));
+}
+
+TEST(Config, FeaturesThatDoNotExistYetAreRefused) {
+  const std::string no = "not supported in this version";
+  EXPECT_THAT(
+      errors(kPortals + R"(discovery:
+  chap: { user: disco, secret_file: x }
+  mutual_chap: { user: disco, secret_file: x }
+limits: { map_memory: 256MiB }
+stores:
+  v3:
+    type: swift
+    auth: { version: 3, url: "https://keystone:5000/v3", project: storage }
+    region: RegionOne
+  v1:
+    type: swift
+    auth: { version: 1, url: "https://swift/auth", user: u, key_env: SWIFT_KEY, project: storage }
+volumes:
+  vm-disk:
+    store: v1
+    durability: journal
+    journal: { size: 4GiB }
+    read_cache: { size: 8GiB }
+    compression: zstd
+    encryption: { key_file: x }
+    quota: 80GiB
+    thin_threshold: 70%
+targets:
+  - iqn: "iqn.2026-11.org.swiftness:vm"
+    open: true
+    digests: { header: allow, data: require }
+    alua: optimized
+    luns: { 0: { volume: vm-disk, removable: true } }
+    access:
+      - initiator: "*"
+        chap: { user: host1, secret_file: x }
+        mutual_chap: { user: gw1, secret_file: x }
+)"),
+      ElementsAre("6: discovery.chap: " + no, "7: discovery.mutual_chap: " + no,
+                  "8: limits.map_memory: " + no,
+                  "12: stores.v3.auth.version: version 3 is " + no + " (use 1)",
+                  "13: stores.v3.region: " + no,
+                  "16: stores.v1.auth.project: belongs to auth version 3; version 1 has url, user "
+                  "and key",
+                  "20: volumes.vm-disk.durability: \"journal\" is " + no + " (use store)",
+                  "21: volumes.vm-disk.journal: " + no + " (use none)",
+                  "22: volumes.vm-disk.read_cache: " + no,
+                  "23: volumes.vm-disk.compression: \"zstd\" is " + no + " (use none)",
+                  "24: volumes.vm-disk.encryption: " + no, "25: volumes.vm-disk.quota: " + no,
+                  "26: volumes.vm-disk.thin_threshold: " + no,
+                  "30: targets[0].digests.header: \"allow\" is " + no + " (use none)",
+                  "30: targets[0].digests.data: \"require\" is " + no + " (use none)",
+                  "31: targets[0].alua: " + no,
+                  "32: targets[0].luns.0.removable: \"true\" is " + no + " (use false)",
+                  "35: targets[0].access[0].chap: " + no,
+                  "36: targets[0].access[0].mutual_chap: " + no));
+}
+
+}  // namespace
+}  // namespace swiftness::config
