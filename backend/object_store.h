@@ -50,7 +50,7 @@ struct GetOptions {
 
 struct ObjectInfo {
   uint64_t size = 0;  // bytes
-  std::string etag;   // MD5 of the contents in hexadecimal
+  std::string etag;   // MD5 of the contents in hexadecimal; empty where the store keeps none
 };
 
 // What can be said of an object's absence (invariant I2): `no` only when the container's anchor was

@@ -1,0 +1,134 @@
+#include "backend/store/posix_file.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <limits.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+namespace swiftness {
+namespace {
+
+ErrorCode meaning_of(int code) {
+  switch (code) {
+    case ENOENT:
+      return ErrorCode::not_found;
+    case EEXIST:
+      return ErrorCode::conflict;
+    case ENOSPC:
+    case EDQUOT:
+      return ErrorCode::out_of_space;
+    case EACCES:
+    case EPERM:
+      return ErrorCode::unauthorized;
+    case EBADMSG:  // a file system's own checksums: ext4, XFS, Btrfs
+    case EUCLEAN:
+    case EILSEQ:
+      return ErrorCode::corrupt;
+    case ENAMETOOLONG:
+    case EFBIG:
+    case EISDIR:
+    case ENOTDIR:
+    case ELOOP:
+      return ErrorCode::invalid;
+    case ETIMEDOUT:
+      return ErrorCode::timed_out;
+    default:
+      return ErrorCode::unavailable;
+  }
+}
+
+// Moves the front of `pieces` on by what one writev took.
+void advance(std::span<iovec>& pieces, size_t written) {
+  while (!pieces.empty() && written >= pieces.front().iov_len) {
+    written -= pieces.front().iov_len;
+    pieces = pieces.subspan(1);
+  }
+  if (pieces.empty()) return;
+  pieces.front().iov_base = static_cast<std::byte*>(pieces.front().iov_base) + written;
+  pieces.front().iov_len -= written;
+}
+
+Result<void> write_gathered(int file, std::span<iovec> pieces) {
+  while (!pieces.empty()) {
+    ssize_t written = ::writev(file, pieces.data(), static_cast<int>(pieces.size()));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return system_error(errno, "write");
+    advance(pieces, static_cast<size_t>(written));
+  }
+  return {};
+}
+
+}  // namespace
+
+FileDescriptor::~FileDescriptor() {
+  if (number_ >= 0) ::close(number_);  // nothing is lost by its error: what counts was synced
+}
+
+Error system_error(int code, std::string_view what) {
+  return Error(meaning_of(code),
+               fmt::format("{}: {}", what, std::generic_category().message(code)));
+}
+
+Error read_error(int code, std::string_view what) {
+  if (code != EIO) return system_error(code, what);
+  return Error(ErrorCode::corrupt, fmt::format("{}: the disk cannot read it back", what));
+}
+
+Result<FileDescriptor> open_at(int folder, const char* name, int flags, unsigned mode) {
+  int number = -1;
+  do {
+    number = ::openat(folder, name, flags | O_CLOEXEC, mode);
+  } while (number < 0 && errno == EINTR);
+  if (number < 0) return system_error(errno, name);
+  return FileDescriptor(number);
+}
+
+Result<void> write_all(int file, const BufferList& data) {
+  std::array<iovec, IOV_MAX> pieces;
+  size_t filled = 0;
+  for (const Buffer& piece : data.pieces()) {
+    pieces[filled++] = {const_cast<std::byte*>(piece.data()), piece.size()};
+    if (filled < pieces.size()) continue;
+    Result<void> written = write_gathered(file, pieces);
+    if (!written) return written;
+    filled = 0;
+  }
+  return write_gathered(file, std::span(pieces).first(filled));
+}
+
+Result<void> read_exactly(int file, uint64_t offset, std::span<std::byte> target) {
+  while (!target.empty()) {
+    ssize_t got = ::pread(file, target.data(), target.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return read_error(errno, "read");
+    if (got == 0) return Error(ErrorCode::corrupt, "the file ended before its end");
+    offset += static_cast<size_t>(got);
+    target = target.subspan(static_cast<size_t>(got));
+  }
+  return {};
+}
+
+Result<void> copy_all(int from, int to, uint64_t size) {
+  while (size > 0) {
+    ssize_t copied = ::copy_file_range(from, nullptr, to, nullptr, size, 0);
+    if (copied < 0 && errno == EINTR) continue;
+    if (copied < 0) return system_error(errno, "copy");
+    if (copied == 0) return Error(ErrorCode::corrupt, "the file ended before its end");
+    size -= static_cast<uint64_t>(copied);
+  }
+  return {};
+}
+
+Result<void> sync(int file, std::string_view what) {
+  // No second try: after a failed fsync the kernel may have dropped the data and would say "done".
+  if (::fsync(file) == 0) return {};
+  return system_error(errno, what);
+}
+
+}  // namespace swiftness
