@@ -29,7 +29,7 @@ struct Command {
   LunField lun;
   TaskAttribute attribute = TaskAttribute::simple;
   Cdb cdb{};
-  bool reads = false;                 // the initiator's R and W bits
+  bool reads = false;  // the initiator's R and W bits
   bool writes = false;
   uint32_t expected_data_length = 0;  // bytes; the initiator's Expected Data Transfer Length
 };
@@ -49,7 +49,8 @@ enum class Status : uint8_t {  // SAM-5 5.3.1
 // cuts it and reports the residual.
 struct ScsiResult {
   Status status = Status::good;
-  Bytes sense;  // SPC-5 4.4 sense data without the transport's length field; empty unless check condition
+  Bytes sense;  // SPC-5 4.4 sense data without the transport's length field; empty unless check
+                // condition
   BufferList data_in;
 };
 

@@ -3,20 +3,24 @@
 // here knows sockets or sessions.
 //
 // Life of a command: plan() says what it will transfer, the transport fetches that, execute() runs
-// it. A command is given up by cancelling its ticket; its execute() still returns some time, and the
-// transport drops what it returns. TaskRouter outlives every execute() it has started.
+// it. A command is given up by cancelling its ticket; its execute() still returns some time, and
+// the transport drops what it returns. TaskRouter outlives every execute() it has started.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "target/scsi/command.h"
+#include "target/scsi/identity.h"
 
 namespace swiftness::scsi {
 
 class LogicalUnit;
+struct Sense;
 
 // A transport's ear on its nexus. Called on the shard, never from inside a call of the same nexus.
 class NexusListener {
@@ -28,10 +32,11 @@ class NexusListener {
 };
 
 struct NexusOptions {
-  std::string initiator_port;         // SCSI initiator port name, for logs and reservations
-  std::vector<uint16_t> luns;         // logical units it may use; empty: all
+  std::string initiator_port{};  // SCSI initiator port name, for logs and reservations
+  std::vector<uint16_t> luns{};  // logical units it may use; empty: all
   bool read_only = false;
   NexusListener* listener = nullptr;  // outlives the nexus
+  TargetPort target_port{};           // for VPD page 83h; what is unknown is left out there
 };
 
 class TaskRouter {
@@ -39,12 +44,16 @@ class TaskRouter {
   TaskRouter();
   ~TaskRouter();
 
+  // Nexuses that exist already and may use it see it at once, and are told of it (3F/0E) by the
+  // other logical units.
   void add(uint16_t lun, std::unique_ptr<LogicalUnit> unit);
 
   NexusId attach(NexusOptions options);  // queues POWER ON unit attentions (29/00) for it
   void detach(NexusId nexus);            // its tickets are cancelled first; I_T nexus loss
 
   // Never waits, never fails: a command that cannot run carries its final status in the plan.
+  // Direction and bytes say what the CDB asks for even then, where that is known: the residual of a
+  // refused command is computed from them. Reports (and so uses up) unit attentions.
   TransferPlan plan(const Command& command) noexcept;
 
   // data_out has min(plan.bytes, expected_data_length) bytes for a command from the initiator.
@@ -52,15 +61,30 @@ class TaskRouter {
                                              TicketPtr ticket);
 
   bool has(LunField lun) const noexcept;  // for task management: does such a logical unit exist
+  bool has(LunField lun, NexusId nexus) const noexcept;  // and may this nexus use it
 
   // LOGICAL UNIT RESET by `nexus`: cancels every task of the unit, of all nexuses (telling the
-  // listeners of the others), and queues 29/03 for each nexus. Returns at once; never waits.
+  // listeners of the others), and queues 29/03 for each nexus. Returns at once; never waits. Does
+  // nothing when the nexus may not use the unit.
   void reset(LunField lun, NexusId by);
   void abort_task_set(LunField lun, NexusId nexus);  // cancels this nexus's tasks of the unit
 
+  // ABORT TASK: cancels the ticket of a task that execute() was called for, and lets those it held
+  // up (ORDERED) go on. False: there is no such task any more. Cancelling the ticket alone is as
+  // good, but those who wait behind it learn of it only with the next task that comes or ends.
+  bool abort_task(LunField lun, NexusId nexus, TaskTag tag);
+
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  LogicalUnit* unit_for(const NexusOptions& nexus, LunField lun) const noexcept;
+  const NexusOptions* find(NexusId id) const noexcept;
+  std::vector<uint16_t> luns_of(const NexusOptions& nexus) const;
+  static bool answers_report_luns(const LogicalUnit* unit, const Command& command);
+  static std::optional<Sense> check_report_luns(const Cdb& cdb);
+  ScsiResult report_luns(const NexusOptions& nexus, const Command& command);
+
+  std::map<uint16_t, std::unique_ptr<LogicalUnit>> units_;  // by LUN
+  std::unordered_map<uint64_t, NexusOptions> nexuses_;
+  uint64_t last_nexus_ = 0;
 };
 
 }  // namespace swiftness::scsi

@@ -1,0 +1,192 @@
+// Commands that read, write, flush and unmap the medium.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <exception>
+#include <utility>
+
+#include "backend/base/check.h"
+#include "backend/base/log.h"
+#include "target/scsi/backend_error.h"
+#include "target/scsi/cdb.h"
+#include "target/scsi/commands.h"
+#include "target/scsi/limits.h"
+#include "target/scsi/logical_unit.h"
+#include "target/scsi/unmap_list.h"
+
+namespace swiftness::scsi {
+namespace {
+
+std::string_view name_of(const Cdb& cdb) {
+  std::variant<const CommandDescriptor*, Sense> found = find_command(cdb);
+  const CommandDescriptor* const* command = std::get_if<const CommandDescriptor*>(&found);
+  return command ? (*command)->name : "unknown command";
+}
+
+// The device's failure as the command's end. Lost data are worth a line each; a store that is away
+// is reported by the volume, once.
+ScsiResult failed(LogicalUnit& unit, const Command& command, const Error& error,
+                  MediumAccess access) {
+  ScsiResult result = result_of_failure(error.code(), access);
+  if (result.status == Status::check_condition && error.code() != ErrorCode::fenced) {
+    log::error("volume {}: {} failed: {} ({})", to_string(unit.identity().uuid),
+               name_of(command.cdb), error.message(), to_string(error.code()));
+  }
+  return result;
+}
+
+// What READ and WRITE check alike (SBC-4 5.18): protection information is not enabled, the range is
+// on the medium, and the transfer is one we advertise.
+std::optional<Sense> check_access(const LogicalUnit& unit, const BlockAccess& access) {
+  if (access.protect != 0) return invalid_field_in_cdb(1, 7);
+  Geometry geometry = unit.geometry();
+  if (!is_inside(access.range, geometry)) return lba_out_of_range(access.range.first.value());
+  if (access.range.count.value() > blocks_in(kMaximumTransferBytes, geometry)) {
+    return invalid_field_in_cdb(access.length_at);
+  }
+  return std::nullopt;
+}
+
+Checked check_block_access(const LogicalUnit& unit, const Cdb& cdb,
+                           TransferPlan::Direction direction) {
+  BlockAccess access = decode_block_access(cdb);
+  std::optional<Sense> wrong = check_access(unit, access);
+  if (wrong) return *wrong;
+  return Transfer{direction, access.range.count.value() * unit.geometry().block_size};
+}
+
+// A flush nobody waits for. It holds on to the device only: the logical unit may be gone by its
+// end.
+Task flush_unwatched(BlockDevice& device) {
+  Result<void> flushed = co_await device.flush();
+  if (!flushed) {
+    log::warning("volume {}: a flush with IMMED failed: {}", to_string(device.geometry().identity),
+                 flushed.error().message());
+  }
+}
+
+void log_exception(std::exception_ptr failure) {
+  if (!failure) return;
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& e) {
+    log::error("flush with IMMED: unexpected exception: {}", e.what());
+  }
+}
+
+asio::awaitable<ScsiResult> flush(LogicalUnit& unit, Command command, bool immed) {
+  if (immed) {  // GOOD comes first, the flush goes on
+    Executor executor = co_await asio::this_coro::executor;
+    asio::co_spawn(executor, flush_unwatched(unit.device()), log_exception);
+    co_return ScsiResult{};
+  }
+  Result<void> flushed = co_await unit.device().flush();
+  if (!flushed) co_return failed(unit, command, flushed.error(), MediumAccess::write);
+  co_return ScsiResult{};
+}
+
+}  // namespace
+
+// ---- READ, SBC-4 5.18 to 5.21
+// --------------------------------------------------------------------
+
+Checked check_read(const LogicalUnit& unit, const Cdb& cdb) {
+  return check_block_access(unit, cdb, TransferPlan::Direction::to_initiator);
+}
+
+asio::awaitable<ScsiResult> run_read(LogicalUnit& unit, Command command, BufferList, TicketPtr) {
+  BlockAccess access = decode_block_access(command.cdb);
+  if (access.range.count.value() == 0) co_return ScsiResult{};
+  if (access
+          .fua) {  // what is read must be on the medium, so a newer version in the cache goes first
+    Result<void> flushed = co_await unit.device().flush();
+    if (!flushed) co_return failed(unit, command, flushed.error(), MediumAccess::read);
+  }
+  Result<BufferList> data = co_await unit.device().read(access.range);
+  if (!data) co_return failed(unit, command, data.error(), MediumAccess::read);
+  ScsiResult result;
+  result.data_in = std::move(*data);
+  co_return result;
+}
+
+// ---- WRITE, SBC-4 5.45 to 5.48
+// -------------------------------------------------------------------
+
+Checked check_write(const LogicalUnit& unit, const Cdb& cdb) {
+  return check_block_access(unit, cdb, TransferPlan::Direction::from_initiator);
+}
+
+asio::awaitable<ScsiResult> run_write(LogicalUnit& unit, Command command, BufferList data_out,
+                                      TicketPtr ticket) {
+  BlockAccess access = decode_block_access(command.cdb);
+  if (access.range.count.value() == 0) co_return ScsiResult{};
+  bool through = access.fua || !unit.write_cache();
+  Durability durability = through ? Durability::flushed : Durability::acknowledged;
+  Result<void> written = co_await unit.device().write(access.range, std::move(data_out), durability,
+                                                      std::move(ticket));
+  if (!written) co_return failed(unit, command, written.error(), MediumAccess::write);
+  co_return ScsiResult{};
+}
+
+// ---- SYNCHRONIZE CACHE, SBC-4 5.33 and 5.34
+// ------------------------------------------------------
+
+Checked check_synchronize_cache(const LogicalUnit& unit, const Cdb& cdb) {
+  SynchronizeCacheCdb synchronize = decode_synchronize_cache(cdb);
+  if (!is_inside(synchronize.range, unit.geometry())) {
+    return lba_out_of_range(synchronize.range.first.value());
+  }
+  return Transfer{};
+}
+
+// The whole cache whatever the range: the log makes everything before a write durable with it.
+asio::awaitable<ScsiResult> run_synchronize_cache(LogicalUnit& unit, Command command, BufferList,
+                                                  TicketPtr) {
+  bool immed = decode_synchronize_cache(command.cdb).immed;
+  ScsiResult result = co_await flush(unit, std::move(command), immed);
+  co_return result;
+}
+
+// ---- UNMAP, SBC-4 5.35
+// ---------------------------------------------------------------------------
+
+Checked check_unmap(const LogicalUnit&, const Cdb& cdb) {
+  UnmapCdb unmap = decode_unmap(cdb);
+  if (unmap.anchor) return invalid_field_in_cdb(1, 0);  // ANC_SUP=0 in VPD page B2h
+  return Transfer{TransferPlan::Direction::from_initiator, unmap.parameter_list_length};
+}
+
+asio::awaitable<ScsiResult> run_unmap(LogicalUnit& unit, Command command, BufferList data_out,
+                                      TicketPtr ticket) {
+  Buffer list = data_out.flatten();  // parameters, not data: at most 64 KiB
+  std::variant<std::vector<BlockRange>, Sense> parsed =
+      parse_unmap_list(list.bytes(), unit.geometry());
+  if (const Sense* sense = std::get_if<Sense>(&parsed)) co_return check_condition(*sense);
+  std::vector<BlockRange> ranges = std::get<std::vector<BlockRange>>(std::move(parsed));
+  if (ranges.empty()) co_return ScsiResult{};
+  Result<void> unmapped = co_await unit.device().unmap(std::move(ranges), std::move(ticket));
+  if (!unmapped) co_return failed(unit, command, unmapped.error(), MediumAccess::write);
+  co_return ScsiResult{};
+}
+
+// ---- START STOP UNIT, SBC-4 5.31
+// -----------------------------------------------------------------
+
+Checked check_start_stop_unit(const LogicalUnit&, const Cdb& cdb) {
+  StartStopUnitCdb start_stop = decode_start_stop_unit(cdb);
+  if (start_stop.power_condition != 0) return invalid_field_in_cdb(4, 7);  // there are none
+  if (start_stop.load_eject) return invalid_field_in_cdb(4, 1);  // RMB=0: nothing to eject
+  return Transfer{};
+}
+
+// Stopping flushes, and no more: a disk several hosts may share must not vanish for all of them
+// because one of them shuts down.
+asio::awaitable<ScsiResult> run_start_stop_unit(LogicalUnit& unit, Command command, BufferList,
+                                                TicketPtr) {
+  StartStopUnitCdb start_stop = decode_start_stop_unit(command.cdb);
+  if (start_stop.start || start_stop.no_flush) co_return ScsiResult{};
+  ScsiResult result = co_await flush(unit, std::move(command), start_stop.immed);
+  co_return result;
+}
+
+}  // namespace swiftness::scsi

@@ -1,0 +1,110 @@
+#include "target/scsi/cdb.h"
+
+#include "backend/base/endian.h"
+
+namespace swiftness::scsi {
+namespace {
+
+template <class T>
+T be(const Cdb& cdb, size_t at) {
+  return load_be<T>(reinterpret_cast<const std::byte*>(cdb.data()) + at);
+}
+
+bool bit(const Cdb& cdb, size_t at, unsigned number) {
+  return (cdb[at] >> number & 1) != 0;
+}
+
+enum class Shape { six, ten, twelve, sixteen };
+
+// GROUP CODE: the operation code's upper three bits give the CDB's layout (SPC-5 4.2.5.1).
+Shape shape_of(const Cdb& cdb) {
+  switch (cdb[0] >> 5) {
+    case 0:
+      return Shape::six;
+    case 4:
+      return Shape::sixteen;
+    case 5:
+      return Shape::twelve;
+    default:
+      return Shape::ten;
+  }
+}
+
+}  // namespace
+
+BlockAccess decode_block_access(const Cdb& cdb) {
+  BlockAccess access;
+  switch (shape_of(cdb)) {
+    case Shape::six: {
+      uint32_t lba = be<uint32_t>(cdb, 0) & 0x1fffff;
+      uint32_t blocks = cdb[4] == 0 ? 256 : cdb[4];  // this old form has no way to say zero
+      access.range = {Lba(lba), BlockCount(blocks)};
+      access.length_at = 4;
+      return access;  // and no byte of flags
+    }
+    case Shape::ten:
+      access.range = {Lba(be<uint32_t>(cdb, 2)), BlockCount(be<uint16_t>(cdb, 7))};
+      access.length_at = 7;
+      break;
+    case Shape::twelve:
+      access.range = {Lba(be<uint32_t>(cdb, 2)), BlockCount(be<uint32_t>(cdb, 6))};
+      access.length_at = 6;
+      break;
+    case Shape::sixteen:
+      access.range = {Lba(be<uint64_t>(cdb, 2)), BlockCount(be<uint32_t>(cdb, 10))};
+      access.length_at = 10;
+      break;
+  }
+  access.protect = cdb[1] >> 5;
+  access.dpo = bit(cdb, 1, 4);
+  access.fua = bit(cdb, 1, 3);
+  return access;
+}
+
+SynchronizeCacheCdb decode_synchronize_cache(const Cdb& cdb) {
+  return {decode_block_access(cdb).range, bit(cdb, 1, 1)};
+}
+
+UnmapCdb decode_unmap(const Cdb& cdb) {
+  return {bit(cdb, 1, 0), be<uint16_t>(cdb, 7)};
+}
+
+InquiryCdb decode_inquiry(const Cdb& cdb) {
+  return {bit(cdb, 1, 0), cdb[2], be<uint16_t>(cdb, 3)};
+}
+
+ReportLunsCdb decode_report_luns(const Cdb& cdb) {
+  return {cdb[2], be<uint32_t>(cdb, 6)};
+}
+
+RequestSenseCdb decode_request_sense(const Cdb& cdb) {
+  return {bit(cdb, 1, 0), cdb[4]};
+}
+
+ModeSenseCdb decode_mode_sense(const Cdb& cdb) {
+  ModeSenseCdb out;
+  out.ten = shape_of(cdb) == Shape::ten;
+  out.disable_block_descriptors = bit(cdb, 1, 3);
+  out.long_lba_accepted = out.ten && bit(cdb, 1, 4);
+  out.page_control = static_cast<PageControl>(cdb[2] >> 6);
+  out.page_code = cdb[2] & 0x3f;
+  out.subpage_code = cdb[3];
+  out.allocation_length = out.ten ? be<uint16_t>(cdb, 7) : cdb[4];
+  return out;
+}
+
+ReadCapacity16Cdb decode_read_capacity16(const Cdb& cdb) {
+  return {be<uint32_t>(cdb, 10)};
+}
+
+StartStopUnitCdb decode_start_stop_unit(const Cdb& cdb) {
+  StartStopUnitCdb out;
+  out.immed = bit(cdb, 1, 0);
+  out.power_condition = cdb[4] >> 4;
+  out.no_flush = bit(cdb, 4, 2);
+  out.load_eject = bit(cdb, 4, 1);
+  out.start = bit(cdb, 4, 0);
+  return out;
+}
+
+}  // namespace swiftness::scsi

@@ -1,0 +1,61 @@
+// The one table of the commands a logical unit knows. What REPORT SUPPORTED OPERATION CODES will
+// say (SPC-5 6.35) and what plan() and execute() do come from the same lines.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <variant>
+
+#include "backend/base/async.h"
+#include "target/scsi/command.h"
+#include "target/scsi/sense.h"
+
+namespace swiftness::scsi {
+
+class LogicalUnit;
+
+// What a well-formed CDB will transfer.
+struct Transfer {
+  TransferPlan::Direction direction = TransferPlan::Direction::none;
+  uint64_t bytes = 0;
+};
+
+// Judges a CDB's fields against the logical unit: what it transfers, or what is wrong with it.
+using CheckCdb = std::variant<Transfer, Sense> (*)(const LogicalUnit& unit, const Cdb& cdb);
+// A command that never waits.
+using Answer = ScsiResult (*)(LogicalUnit& unit, const Command& command);
+// A command that asks the device. Only started with a CDB its CheckCdb has passed; data_out has all
+// bytes of the Transfer.
+using Run = asio::awaitable<ScsiResult> (*)(LogicalUnit& unit, Command command, BufferList data_out,
+                                            TicketPtr ticket);
+
+enum Trait : unsigned {
+  kNone = 0,
+  kIgnoresUnitAttention = 1,  // SAM-5 5.14: these neither report nor (but REQUEST SENSE) clear one
+  kWorksUnready = 2,          // answered while the device attaches, and after it was fenced
+  kChangesMedium = 4,         // refused when write protected
+};
+
+struct CommandDescriptor {
+  uint8_t opcode;
+  std::optional<uint8_t> service_action;
+  std::string_view name;
+  unsigned traits;
+  CheckCdb check;
+  Answer answer;  // one of answer and run; neither: the task router's own (REPORT LUNS)
+  Run run;
+  uint8_t cdb_length;
+  // CDB USAGE DATA: byte 0 is the operation code, then the bits that are looked at; the service
+  // action field holds the service action.
+  std::array<uint8_t, 16> usage;
+};
+
+std::span<const CommandDescriptor> all_commands() noexcept;
+
+// The command a CDB names, or what is wrong with it as far as any command's CDB goes: operation
+// code 20h/00h, service action and NACA 24h/00h. The descriptor lives for ever.
+std::variant<const CommandDescriptor*, Sense> find_command(const Cdb& cdb) noexcept;
+
+}  // namespace swiftness::scsi

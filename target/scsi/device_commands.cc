@@ -1,0 +1,124 @@
+// Commands that tell about the logical unit and never wait for its device.
+#include <algorithm>
+#include <utility>
+
+#include "target/scsi/backend_error.h"
+#include "target/scsi/capacity.h"
+#include "target/scsi/cdb.h"
+#include "target/scsi/commands.h"
+#include "target/scsi/inquiry.h"
+#include "target/scsi/logical_unit.h"
+#include "target/scsi/mode_pages.h"
+
+namespace swiftness::scsi {
+namespace {
+
+Transfer to_initiator(uint64_t bytes) {
+  return {TransferPlan::Direction::to_initiator, bytes};
+}
+
+constexpr uint64_t kReadCapacity10Size = 8;  // READ CAPACITY(10) has no allocation length
+
+}  // namespace
+
+ScsiResult parameter_data(Bytes data, uint64_t allocation_length) {
+  if (data.size() > allocation_length) data.resize(allocation_length);
+  return good(std::move(data));
+}
+
+// ---- TEST UNIT READY, SPC-5 6.51
+// -----------------------------------------------------------------
+
+Checked check_test_unit_ready(const LogicalUnit&, const Cdb&) {
+  return Transfer{};
+}
+
+// What could be reported has been by now: that it got here is the answer.
+ScsiResult answer_test_unit_ready(LogicalUnit&, const Command&) {
+  return ScsiResult{};
+}
+
+// ---- INQUIRY, SPC-5 6.7
+// --------------------------------------------------------------------------
+
+Checked check_inquiry(const LogicalUnit& unit, const Cdb& cdb) {
+  InquiryCdb inquiry = decode_inquiry(cdb);
+  if (!inquiry.evpd) {
+    if (inquiry.page_code != 0) return invalid_field_in_cdb(2);
+  } else if (!vpd_page(inquiry.page_code, unit.identity(), TargetPort{}, unit.geometry())) {
+    return invalid_field_in_cdb(2);
+  }
+  return to_initiator(inquiry.allocation_length);
+}
+
+ScsiResult answer_inquiry(LogicalUnit& unit, const Command& command) {
+  InquiryCdb inquiry = decode_inquiry(command.cdb);
+  if (!inquiry.evpd) {
+    return parameter_data(standard_inquiry(unit.identity(), kDirectAccessDevice),
+                          inquiry.allocation_length);
+  }
+  const LogicalUnit::Nexus* nexus = unit.nexus(command.nexus);
+  std::optional<Bytes> page = vpd_page(inquiry.page_code, unit.identity(),
+                                       nexus ? nexus->port : TargetPort{}, unit.geometry());
+  return parameter_data(std::move(*page), inquiry.allocation_length);
+}
+
+// ---- REQUEST SENSE, SPC-5 6.40
+// -------------------------------------------------------------------
+
+Checked check_request_sense(const LogicalUnit&, const Cdb& cdb) {
+  return to_initiator(decode_request_sense(cdb).allocation_length);
+}
+
+// Sense data about the unit as parameter data, with GOOD status. A unit attention goes first and
+// counts as reported.
+ScsiResult answer_request_sense(LogicalUnit& unit, const Command& command) {
+  RequestSenseCdb request = decode_request_sense(command.cdb);
+  LogicalUnit::Nexus* nexus = unit.nexus(command.nexus);
+  std::optional<Sense> attention = nexus ? nexus->attentions.take() : std::nullopt;
+  Sense sense = attention ? *attention : sense_of_state(unit.state());
+  SenseFormat format = request.descriptor_format ? SenseFormat::descriptor : SenseFormat::fixed;
+  return parameter_data(encode(sense, format), request.allocation_length);
+}
+
+// ---- MODE SENSE, SPC-5 6.15 and 6.16
+// -------------------------------------------------------------
+
+Checked check_mode_sense(const LogicalUnit& unit, const Cdb& cdb) {
+  ModeSenseCdb mode_sense = decode_mode_sense(cdb);
+  std::variant<Bytes, Sense> data = mode_sense_data(mode_sense, ModeValues{}, unit.geometry());
+  if (const Sense* sense = std::get_if<Sense>(&data)) return *sense;
+  return to_initiator(mode_sense.allocation_length);
+}
+
+ScsiResult answer_mode_sense(LogicalUnit& unit, const Command& command) {
+  ModeSenseCdb mode_sense = decode_mode_sense(command.cdb);
+  const LogicalUnit::Nexus* nexus = unit.nexus(command.nexus);
+  ModeValues values;
+  values.write_cache = unit.write_cache();
+  values.write_protected = nexus && unit.is_write_protected(*nexus);
+  std::variant<Bytes, Sense> data = mode_sense_data(mode_sense, values, unit.geometry());
+  return parameter_data(std::move(std::get<Bytes>(data)), mode_sense.allocation_length);
+}
+
+// ---- READ CAPACITY, SBC-4 5.22 and 5.23
+// ----------------------------------------------------------
+
+Checked check_read_capacity10(const LogicalUnit&, const Cdb&) {
+  return to_initiator(kReadCapacity10Size);
+}
+
+ScsiResult answer_read_capacity10(LogicalUnit& unit, const Command&) {
+  return good(read_capacity10_data(unit.geometry()));
+}
+
+Checked check_read_capacity16(const LogicalUnit&, const Cdb& cdb) {
+  return to_initiator(decode_read_capacity16(cdb).allocation_length);
+}
+
+ScsiResult answer_read_capacity16(LogicalUnit& unit, const Command& command) {
+  return parameter_data(read_capacity16_data(unit.geometry()),
+                        decode_read_capacity16(command.cdb).allocation_length);
+}
+
+}  // namespace swiftness::scsi

@@ -1,0 +1,37 @@
+// INQUIRY data (SPC-5 6.7, 7.7; SBC-4 6.6): the standard data and the vital product data pages, as
+// bytes. Pure. Nothing here truncates: cutting to the allocation length is the command's last step
+// and always works.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "backend/base/buffer.h"
+#include "backend/block_device.h"
+#include "target/scsi/identity.h"
+
+namespace swiftness::scsi {
+
+// PERIPHERAL QUALIFIER and PERIPHERAL DEVICE TYPE (SPC-5 6.7.2).
+inline constexpr std::byte kDirectAccessDevice{0x00};
+inline constexpr std::byte kNoLogicalUnit{0x7f};  // 011b, 1Fh: no logical unit at this LUN
+
+Bytes standard_inquiry(const Identity& identity, std::byte peripheral);
+
+namespace vpd {
+inline constexpr uint8_t kSupportedPages = 0x00;
+inline constexpr uint8_t kUnitSerialNumber = 0x80;
+inline constexpr uint8_t kDeviceIdentification = 0x83;
+inline constexpr uint8_t kBlockLimits = 0xb0;
+inline constexpr uint8_t kBlockDeviceCharacteristics = 0xb1;
+inline constexpr uint8_t kLogicalBlockProvisioning = 0xb2;
+}  // namespace vpd
+
+// A VPD page of a logical unit; nothing when there is no such page.
+std::optional<Bytes> vpd_page(uint8_t page_code, const Identity& identity, const TargetPort& port,
+                              const Geometry& geometry);
+
+// VPD page 00h where there is no logical unit: it lists itself.
+Bytes vpd_supported_pages_of_nothing();
+
+}  // namespace swiftness::scsi

@@ -1,0 +1,36 @@
+// What one command may ask for. Advertised in VPD page B0h and enforced by the commands; one place,
+// so that the two cannot differ.
+#pragma once
+
+#include <cstdint>
+
+#include "backend/block_device.h"
+
+namespace swiftness::scsi {
+
+inline constexpr uint32_t kPhysicalBlockBytes = 4096;
+inline constexpr uint32_t kMaximumTransferBytes = 4 << 20;
+inline constexpr uint32_t kOptimalTransferBytes = 1 << 20;
+inline constexpr uint32_t kUnmapGranularityBytes = 4096;
+inline constexpr uint32_t kMaximumUnmapDescriptors = 256;
+inline constexpr uint32_t kMaximumUnmapBlocks = 0xffffffff;  // no limit: a trim is one log record
+
+constexpr uint32_t blocks_in(uint32_t bytes, const Geometry& geometry) {
+  return bytes / geometry.block_size;
+}
+
+// LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT (SBC-4 5.23.2): 3 for 512-byte blocks, 0 for 4096.
+constexpr uint8_t physical_block_exponent(const Geometry& geometry) {
+  uint8_t exponent = 0;
+  while (geometry.block_size << exponent < kPhysicalBlockBytes) ++exponent;
+  return exponent;
+}
+
+// Is [first, first + count) within the medium? An empty range just behind its end is.
+constexpr bool is_inside(const BlockRange& range, const Geometry& geometry) {
+  uint64_t blocks = geometry.blocks.value();
+  uint64_t first = range.first.value();
+  return first <= blocks && range.count.value() <= blocks - first;
+}
+
+}  // namespace swiftness::scsi

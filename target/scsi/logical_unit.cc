@@ -1,0 +1,178 @@
+#include "target/scsi/logical_unit.h"
+
+#include <utility>
+#include <variant>
+
+#include "backend/base/check.h"
+#include "target/scsi/backend_error.h"
+#include "target/scsi/command_table.h"
+#include "target/scsi/sense.h"
+
+namespace swiftness::scsi {
+namespace {
+
+TransferPlan ends_with(ScsiResult result) {
+  TransferPlan plan;
+  plan.final = std::move(result);
+  return plan;
+}
+
+Identity identity_from(const BlockDevice& device, const LogicalUnitOptions& options) {
+  Identity identity;
+  identity.uuid = device.geometry().identity;
+  identity.serial = options.serial;
+  if (!options.product.empty()) identity.product = options.product;
+  return identity;
+}
+
+bool sends_too_little(const TransferPlan& plan, const Command& command) {
+  uint64_t comes = command.writes ? command.expected_data_length : 0;
+  return plan.direction == TransferPlan::Direction::from_initiator && comes < plan.bytes;
+}
+
+}  // namespace
+
+LogicalUnit::LogicalUnit(BlockDevice& device, LogicalUnitOptions options)
+    : device_(device),
+      options_(std::move(options)),
+      identity_(identity_from(device, options_)),
+      capacity_(device.geometry().blocks),
+      tasks_(options_.tasks) {
+  CHECK(capacity_.value() > 0);
+  device_.observe(this);
+}
+
+LogicalUnit::~LogicalUnit() {
+  device_.observe(nullptr);
+}
+
+void LogicalUnit::attach(NexusId id, bool read_only, TargetPort port) {
+  Nexus& nexus = nexuses_[id.value()];
+  nexus.read_only = read_only;
+  nexus.port = std::move(port);
+  nexus.attentions.raise(asc::kPowerOnOrReset);
+}
+
+void LogicalUnit::detach(NexusId id) {
+  tasks_.cancel_all_of(id);
+  nexuses_.erase(id.value());
+}
+
+LogicalUnit::Nexus* LogicalUnit::nexus(NexusId id) {
+  auto found = nexuses_.find(id.value());
+  return found == nexuses_.end() ? nullptr : &found->second;
+}
+
+TransferPlan LogicalUnit::plan(const Command& command) noexcept {
+  Nexus* from = nexus(command.nexus);
+  if (!from) return ends_with(ended_with(Status::task_aborted));
+  // We never establish an ACA condition, so no task may belong to one (SAM-5 8.6.5).
+  if (command.attribute == TaskAttribute::aca) {
+    return ends_with(check_condition(illegal_request(asc::kInvalidMessage)));
+  }
+
+  notice_capacity();
+  Examined examined = examine(command, *from);
+  unsigned traits = examined.command ? examined.command->traits : kNone;
+  if ((traits & kIgnoresUnitAttention) == 0) {
+    std::optional<Sense> attention = from->attentions.take();
+    if (attention) return ends_with(check_condition(*attention));
+  }
+  if (!examined.plan.final && examined.command->run && tasks_.full()) {
+    examined.plan.final = ended_with(Status::task_set_full);
+  }
+  return std::move(examined.plan);
+}
+
+asio::awaitable<ScsiResult> LogicalUnit::execute(Command command, BufferList data_out,
+                                                 TicketPtr ticket) {
+  TaskSet::Member task(tasks_, command, ticket);
+  if (!task.may_start()) co_await task.turn();
+  Nexus* from = nexus(command.nexus);
+  if (ticket->cancelled || !from) co_return ended_with(Status::task_aborted);
+
+  Examined examined = examine(command, *from);
+  if (examined.plan.final) co_return std::move(*examined.plan.final);
+  if (examined.command->answer) co_return examined.command->answer(*this, command);
+
+  if (tasks_.over_full()) co_return ended_with(Status::task_set_full);
+  if (examined.plan.direction == TransferPlan::Direction::from_initiator) {
+    CHECK(data_out.size() == examined.plan.bytes);
+  }
+  ScsiResult result = co_await examined.command->run(*this, std::move(command), std::move(data_out),
+                                                     std::move(ticket));
+  co_return result;
+}
+
+// All that is known without asking the device. Both plan() and execute() call it: between them the
+// device may have been fenced or the nexus's access withdrawn.
+LogicalUnit::Examined LogicalUnit::examine(const Command& command, const Nexus& nexus) const {
+  Examined out;
+  std::variant<const CommandDescriptor*, Sense> found = find_command(command.cdb);
+  if (const Sense* sense = std::get_if<Sense>(&found)) {
+    out.plan.final = check_condition(*sense);
+    return out;
+  }
+  out.command = std::get<const CommandDescriptor*>(found);
+  CHECK(out.command->answer || out.command->run);  // the task router keeps its own commands
+
+  out.plan.final = refusal(*out.command, nexus);
+  if (out.plan.final) return out;
+
+  std::variant<Transfer, Sense> checked = out.command->check(*this, command.cdb);
+  if (const Sense* sense = std::get_if<Sense>(&checked)) {
+    out.plan.final = check_condition(*sense);
+    return out;
+  }
+  const Transfer& transfer = std::get<Transfer>(checked);
+  out.plan.direction = transfer.direction;
+  out.plan.bytes = transfer.bytes;
+  // Half a write is worth less than none: refused before any of it is done.
+  if (sends_too_little(out.plan, command)) {
+    out.plan.final = check_condition(illegal_request(asc::kInvalidFieldInCommandInformationUnit));
+  }
+  return out;
+}
+
+std::optional<ScsiResult> LogicalUnit::refusal(const CommandDescriptor& descriptor,
+                                               const Nexus& nexus) const {
+  if ((descriptor.traits & kWorksUnready) == 0) {
+    std::optional<ScsiResult> unready = refusal_of_state(state());
+    if (unready) return unready;
+  }
+  if ((descriptor.traits & kChangesMedium) != 0 && is_write_protected(nexus)) {
+    return check_condition({SenseKey::data_protect, asc::kWriteProtected});
+  }
+  return std::nullopt;
+}
+
+std::vector<TaskSet::TaskName> LogicalUnit::reset() {
+  std::vector<TaskSet::TaskName> given_up = tasks_.cancel_all();
+  raise(asc::kLogicalUnitReset);
+  return given_up;
+}
+
+void LogicalUnit::raise(AdditionalSense condition) {
+  for (auto& [id, nexus] : nexuses_) nexus.attentions.raise(condition);
+}
+
+void LogicalUnit::raise(NexusId id, AdditionalSense condition) {
+  if (Nexus* known = nexus(id)) known->attentions.raise(condition);
+}
+
+void LogicalUnit::clear(NexusId id, AdditionalSense condition) {
+  if (Nexus* known = nexus(id)) known->attentions.clear(condition);
+}
+
+void LogicalUnit::on_state_changed(DeviceState state) {
+  if (state == DeviceState::online) notice_capacity();
+}
+
+void LogicalUnit::notice_capacity() {
+  BlockCount now = geometry().blocks;
+  if (now == capacity_) return;
+  capacity_ = now;
+  raise(asc::kCapacityChanged);
+}
+
+}  // namespace swiftness::scsi

@@ -1,0 +1,106 @@
+#include "target/scsi/sense.h"
+
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "backend/base/endian.h"
+
+namespace swiftness::scsi {
+namespace {
+
+constexpr size_t kFixedSize = 18;
+constexpr size_t kDescriptorHeaderSize = 8;
+
+// SENSE KEY SPECIFIC with SKSV set (SPC-5 4.4.2.4.2): the same three bytes in both formats.
+void put_field_pointer(std::byte* at, const FieldPointer& field) {
+  uint8_t first = 0x80;                                             // SKSV
+  if (field.in == FieldPointer::In::cdb) first |= 0x40;             // C/D
+  if (field.bit) first |= static_cast<uint8_t>(0x08 | *field.bit);  // BPV, BIT POINTER
+  at[0] = std::byte{first};
+  store_be<uint16_t>(at + 1, field.byte);
+}
+
+Bytes encode_fixed(const Sense& sense) {
+  Bytes out(kFixedSize);
+  out[0] = std::byte{0x70};
+  out[2] = static_cast<std::byte>(sense.key);
+  if (sense.information && *sense.information <= std::numeric_limits<uint32_t>::max()) {
+    out[0] |= std::byte{0x80};  // VALID
+    store_be(&out[3], static_cast<uint32_t>(*sense.information));
+  }
+  out[7] = std::byte{kFixedSize - 8};
+  out[12] = std::byte{sense.additional.code};
+  out[13] = std::byte{sense.additional.qualifier};
+  if (sense.field) put_field_pointer(&out[15], *sense.field);
+  return out;
+}
+
+Bytes encode_descriptors(const Sense& sense) {
+  Bytes out(kDescriptorHeaderSize);
+  out[0] = std::byte{0x72};
+  out[1] = static_cast<std::byte>(sense.key);
+  out[2] = std::byte{sense.additional.code};
+  out[3] = std::byte{sense.additional.qualifier};
+  if (sense.information) {  // Information descriptor, SPC-5 4.4.2.2
+    std::array<std::byte, 12> descriptor{std::byte{0x00}, std::byte{0x0a}, std::byte{0x80}};
+    store_be(&descriptor[4], *sense.information);
+    out.insert(out.end(), descriptor.begin(), descriptor.end());
+  }
+  if (sense.field) {  // Sense Key Specific descriptor, SPC-5 4.4.2.4
+    std::array<std::byte, 8> descriptor{std::byte{0x02}, std::byte{0x06}};
+    put_field_pointer(&descriptor[4], *sense.field);
+    out.insert(out.end(), descriptor.begin(), descriptor.end());
+  }
+  out[7] = static_cast<std::byte>(out.size() - kDescriptorHeaderSize);
+  return out;
+}
+
+}  // namespace
+
+Bytes encode(const Sense& sense, SenseFormat format) {
+  return format == SenseFormat::fixed ? encode_fixed(sense) : encode_descriptors(sense);
+}
+
+Sense illegal_request(AdditionalSense additional) {
+  return Sense{SenseKey::illegal_request, additional};
+}
+
+Sense invalid_field_in_cdb(uint16_t byte, std::optional<uint8_t> bit) {
+  Sense sense = illegal_request(asc::kInvalidFieldInCdb);
+  sense.field = FieldPointer{FieldPointer::In::cdb, byte, bit};
+  return sense;
+}
+
+Sense invalid_field_in_parameter_list(uint16_t byte) {
+  Sense sense = illegal_request(asc::kInvalidFieldInParameterList);
+  sense.field = FieldPointer{FieldPointer::In::parameter_list, byte, std::nullopt};
+  return sense;
+}
+
+Sense lba_out_of_range(uint64_t lba) {
+  Sense sense = illegal_request(asc::kLbaOutOfRange);
+  sense.information = lba;
+  return sense;
+}
+
+ScsiResult check_condition(const Sense& sense) {
+  ScsiResult result;
+  result.status = Status::check_condition;
+  result.sense = encode(sense, SenseFormat::fixed);
+  return result;
+}
+
+ScsiResult ended_with(Status status) {
+  ScsiResult result;
+  result.status = status;
+  return result;
+}
+
+ScsiResult good(Bytes data_in) {
+  ScsiResult result;
+  result.data_in.append(Buffer::own(std::move(data_in)));
+  return result;
+}
+
+}  // namespace swiftness::scsi

@@ -1,0 +1,181 @@
+#include "target/scsi/task_router.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "backend/base/check.h"
+#include "target/scsi/absent_unit.h"
+#include "target/scsi/cdb.h"
+#include "target/scsi/commands.h"
+#include "target/scsi/logical_unit.h"
+#include "target/scsi/lun.h"
+#include "target/scsi/sense.h"
+
+namespace swiftness::scsi {
+namespace {
+
+bool may_use(const NexusOptions& nexus, uint16_t lun) noexcept {
+  return nexus.luns.empty() || std::ranges::find(nexus.luns, lun) != nexus.luns.end();
+}
+
+asio::awaitable<ScsiResult> at_once(ScsiResult result) {
+  co_return result;
+}
+
+enum SelectReport : uint8_t {  // SPC-5 6.34.1
+  kNotWellKnown = 0x00,
+  kWellKnown = 0x01,
+  kAllAccessible = 0x02,
+};
+
+}  // namespace
+
+TaskRouter::TaskRouter() = default;
+TaskRouter::~TaskRouter() = default;
+
+// ---- logical units and nexuses
+// -------------------------------------------------------------------
+
+void TaskRouter::add(uint16_t lun, std::unique_ptr<LogicalUnit> unit) {
+  CHECK(unit && !units_.contains(lun) && lun <= kHighestLun);
+  for (const auto& [id, nexus] : nexuses_) {
+    if (!may_use(nexus, lun)) continue;
+    unit->attach(NexusId(id), nexus.read_only, nexus.target_port);
+    for (auto& [other_lun, other] : units_) other->raise(NexusId(id), asc::kReportedLunsChanged);
+  }
+  units_.emplace(lun, std::move(unit));
+}
+
+NexusId TaskRouter::attach(NexusOptions options) {
+  NexusId id(++last_nexus_);
+  for (auto& [lun, unit] : units_) {
+    if (may_use(options, lun)) unit->attach(id, options.read_only, options.target_port);
+  }
+  nexuses_.emplace(id.value(), std::move(options));
+  return id;
+}
+
+void TaskRouter::detach(NexusId id) {
+  for (auto& [lun, unit] : units_) unit->detach(id);
+  nexuses_.erase(id.value());
+}
+
+const NexusOptions* TaskRouter::find(NexusId id) const noexcept {
+  auto found = nexuses_.find(id.value());
+  return found == nexuses_.end() ? nullptr : &found->second;
+}
+
+LogicalUnit* TaskRouter::unit_for(const NexusOptions& nexus, LunField field) const noexcept {
+  std::optional<uint16_t> lun = lun_from_field(field);
+  if (!lun || !may_use(nexus, *lun)) return nullptr;
+  auto found = units_.find(*lun);
+  return found == units_.end() ? nullptr : found->second.get();
+}
+
+bool TaskRouter::has(LunField field) const noexcept {
+  std::optional<uint16_t> lun = lun_from_field(field);
+  return lun && units_.contains(*lun);
+}
+
+bool TaskRouter::has(LunField field, NexusId id) const noexcept {
+  const NexusOptions* nexus = find(id);
+  return nexus && unit_for(*nexus, field);
+}
+
+// ---- commands
+// ------------------------------------------------------------------------------------
+
+TransferPlan TaskRouter::plan(const Command& command) noexcept {
+  TransferPlan plan;
+  const NexusOptions* nexus = find(command.nexus);
+  if (!nexus) {
+    plan.final = ended_with(Status::task_aborted);
+    return plan;
+  }
+  LogicalUnit* unit = unit_for(*nexus, command.lun);
+  if (answers_report_luns(unit, command)) {
+    std::optional<Sense> wrong = check_report_luns(command.cdb);
+    if (wrong) {
+      plan.final = check_condition(*wrong);
+    } else {
+      plan.direction = TransferPlan::Direction::to_initiator;
+      plan.bytes = decode_report_luns(command.cdb).allocation_length;
+    }
+    return plan;
+  }
+  return unit ? unit->plan(command) : plan_without_unit(command.cdb);
+}
+
+// Not a coroutine itself: the way to a logical unit costs no frame.
+asio::awaitable<ScsiResult> TaskRouter::execute(Command command, BufferList data_out,
+                                                TicketPtr ticket) {
+  CHECK(ticket);
+  const NexusOptions* nexus = find(command.nexus);
+  if (!nexus) return at_once(ended_with(Status::task_aborted));
+  LogicalUnit* unit = unit_for(*nexus, command.lun);
+  if (answers_report_luns(unit, command)) return at_once(report_luns(*nexus, command));
+  if (!unit) return at_once(answer_without_unit(command.cdb));
+  return unit->execute(std::move(command), std::move(data_out), std::move(ticket));
+}
+
+// ---- REPORT LUNS, SPC-5 6.34
+// ---------------------------------------------------------------------
+
+// Every logical unit answers it, and LUN 0 does even where there is none: initiators ask there.
+bool TaskRouter::answers_report_luns(const LogicalUnit* unit, const Command& command) {
+  return command.cdb[0] == opcode::kReportLuns && (unit || command.lun == lun_to_field(0));
+}
+
+std::optional<Sense> TaskRouter::check_report_luns(const Cdb& cdb) {
+  std::variant<const CommandDescriptor*, Sense> found = find_command(cdb);
+  if (const Sense* sense = std::get_if<Sense>(&found)) return *sense;
+  if (decode_report_luns(cdb).select_report > kAllAccessible) return invalid_field_in_cdb(2);
+  return std::nullopt;
+}
+
+ScsiResult TaskRouter::report_luns(const NexusOptions& nexus, const Command& command) {
+  std::optional<Sense> wrong = check_report_luns(command.cdb);
+  if (wrong) return check_condition(*wrong);
+  ReportLunsCdb cdb = decode_report_luns(command.cdb);
+  std::vector<uint16_t> luns;  // of well known logical units there are none
+  if (cdb.select_report != kWellKnown) luns = luns_of(nexus);
+  // Having seen the list the nexus need not be told that it has changed.
+  for (auto& [lun, unit] : units_) unit->clear(command.nexus, asc::kReportedLunsChanged);
+  return parameter_data(report_luns_data(luns), cdb.allocation_length);
+}
+
+std::vector<uint16_t> TaskRouter::luns_of(const NexusOptions& nexus) const {
+  std::vector<uint16_t> luns;
+  for (const auto& [lun, unit] : units_) {
+    if (may_use(nexus, lun)) luns.push_back(lun);
+  }
+  return luns;
+}
+
+// ---- task management
+// -----------------------------------------------------------------------------
+
+void TaskRouter::reset(LunField lun, NexusId by) {
+  const NexusOptions* nexus = find(by);
+  LogicalUnit* unit = nexus ? unit_for(*nexus, lun) : nullptr;
+  if (!unit) return;
+  for (const TaskSet::TaskName& task : unit->reset()) {
+    if (task.nexus == by) continue;
+    const NexusOptions* owner = find(task.nexus);  // a listener may detach its nexus
+    if (owner && owner->listener) owner->listener->on_task_aborted(task.tag);
+  }
+}
+
+void TaskRouter::abort_task_set(LunField lun, NexusId id) {
+  const NexusOptions* nexus = find(id);
+  LogicalUnit* unit = nexus ? unit_for(*nexus, lun) : nullptr;
+  if (unit) unit->abort_task_set(id);
+}
+
+bool TaskRouter::abort_task(LunField lun, NexusId id, TaskTag tag) {
+  const NexusOptions* nexus = find(id);
+  LogicalUnit* unit = nexus ? unit_for(*nexus, lun) : nullptr;
+  return unit && unit->abort_task(id, tag);
+}
+
+}  // namespace swiftness::scsi
