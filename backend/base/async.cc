@@ -1,11 +1,12 @@
 #include "backend/base/async.h"
 
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/this_coro.hpp>
 
 namespace swiftness {
 
-Task AsyncEvent::wait() { return wait_for(Duration::max()); }
+Task AsyncEvent::wait() {
+  return wait_for(Duration::max());
+}
 
 Task AsyncEvent::wait_for(Duration at_most) {
   Waiter waiter(executor_);

@@ -10,6 +10,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/intrusive/list.hpp>
 
@@ -39,8 +40,8 @@ class AsyncEvent {
   AsyncEvent& operator=(const AsyncEvent&) = delete;
   ~AsyncEvent() { waiters_.clear(); }
 
-  Task wait();                        // until the next notify_all
-  Task wait_for(Duration at_most);    // until the next notify_all, or so long
+  Task wait();                      // until the next notify_all
+  Task wait_for(Duration at_most);  // until the next notify_all, or so long
   void notify_all() noexcept;
 
  private:

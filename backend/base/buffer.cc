@@ -28,7 +28,9 @@ Buffer Buffer::copy_of(std::span<const std::byte> bytes) {
   return buffer;
 }
 
-Buffer Buffer::copy_of(std::string_view text) { return copy_of(std::as_bytes(std::span(text))); }
+Buffer Buffer::copy_of(std::string_view text) {
+  return copy_of(std::as_bytes(std::span(text)));
+}
 
 Buffer Buffer::own(Bytes bytes) {
   auto memory = std::make_shared<Bytes>(std::move(bytes));

@@ -58,9 +58,9 @@ class BufferList {
   bool empty() const noexcept { return size_ == 0; }
   const std::vector<Buffer>& pieces() const noexcept { return pieces_; }
 
-  BufferList slice(size_t offset, size_t size) const;   // CHECKs the range
-  void copy_to(std::span<std::byte> target) const;      // target.size() == size()
-  Buffer flatten() const;                               // one piece; copies unless it is one already
+  BufferList slice(size_t offset, size_t size) const;  // CHECKs the range
+  void copy_to(std::span<std::byte> target) const;     // target.size() == size()
+  Buffer flatten() const;                              // one piece; copies unless it is one already
 
  private:
   std::vector<Buffer> pieces_;

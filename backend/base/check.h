@@ -6,6 +6,6 @@ namespace swiftness {
 [[noreturn]] void check_failed(const char* expression, const char* file, int line) noexcept;
 }
 
-#define CHECK(expression)                                            \
-  (static_cast<bool>(expression) ? static_cast<void>(0)              \
+#define CHECK(expression)                               \
+  (static_cast<bool>(expression) ? static_cast<void>(0) \
                                  : ::swiftness::check_failed(#expression, __FILE__, __LINE__))

@@ -8,8 +8,6 @@
 
 namespace swiftness {
 
-
-
 void Gate::spawn(std::string name, Task task) {
   if (closed_) return;
   ++inside_;
@@ -22,8 +20,12 @@ void Gate::spawn(std::string name, Task task) {
                        log::error("{}: unexpected exception: {}", name, e.what());
                      }
                    }
-                   if (--inside_ == 0) emptied_.notify_all();
+                   leave();
                  });
+}
+
+void Gate::leave() noexcept {
+  if (--inside_ == 0) emptied_.notify_all();
 }
 
 Task Gate::close() {

@@ -16,13 +16,26 @@ class Gate {
   // under `name`: it is a bug, but not one that may take the gateway down silently.
   void spawn(std::string name, Task task);
 
+  // For work that somebody else started: inside while the pass lives. Ask closed() first.
+  class Pass {
+   public:
+    explicit Pass(Gate& gate) : gate_(gate) { ++gate_.inside_; }
+    Pass(const Pass&) = delete;
+    Pass& operator=(const Pass&) = delete;
+    ~Pass() { gate_.leave(); }
+
+   private:
+    Gate& gate_;
+  };
+
   bool closed() const noexcept { return closed_; }
-  void refuse() noexcept { closed_ = true; }  // no new work; does not wait
-  Task close();                               // refuses new work, returns when the old is done
+  Task close();  // refuses new work, returns when the old is done
 
   const Executor& executor() const noexcept { return executor_; }
 
  private:
+  void leave() noexcept;
+
   Executor executor_;
   AsyncEvent emptied_;
   size_t inside_ = 0;

@@ -23,7 +23,8 @@ Sha256 sha256(std::span<const std::byte> bytes) {
   Digest digest = start(EVP_sha256());
   Sha256 out;
   CHECK(EVP_DigestUpdate(digest.get(), bytes.data(), bytes.size()) == 1);
-  CHECK(EVP_DigestFinal_ex(digest.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr) == 1);
+  CHECK(EVP_DigestFinal_ex(digest.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr) ==
+        1);
   return out;
 }
 
@@ -33,7 +34,8 @@ std::string md5_hex(const BufferList& data) {
     CHECK(EVP_DigestUpdate(digest.get(), piece.data(), piece.size()) == 1);
   }
   std::array<std::byte, 16> out;
-  CHECK(EVP_DigestFinal_ex(digest.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr) == 1);
+  CHECK(EVP_DigestFinal_ex(digest.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr) ==
+        1);
   return to_hex(out);
 }
 

@@ -13,7 +13,7 @@ namespace swiftness {
 using Sha256 = std::array<std::byte, 32>;
 
 Sha256 sha256(std::span<const std::byte> bytes);
-std::string md5_hex(const BufferList& data);              // 32 lower-case digits, as in an ETag
-std::string to_hex(std::span<const std::byte> bytes);     // lower case
+std::string md5_hex(const BufferList& data);           // 32 lower-case digits, as in an ETag
+std::string to_hex(std::span<const std::byte> bytes);  // lower case
 
 }  // namespace swiftness

@@ -18,18 +18,28 @@ spdlog::logger& logger() {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::debug: return spdlog::level::debug;
-    case Level::info: return spdlog::level::info;
-    case Level::warning: return spdlog::level::warn;
-    case Level::error: return spdlog::level::err;
+    case Level::debug:
+      return spdlog::level::debug;
+    case Level::info:
+      return spdlog::level::info;
+    case Level::warning:
+      return spdlog::level::warn;
+    case Level::error:
+      return spdlog::level::err;
   }
   return spdlog::level::err;
 }
 
 }  // namespace
 
-void set_level(Level least) { logger().set_level(to_spdlog(least)); }
-bool wants(Level level) noexcept { return logger().should_log(to_spdlog(level)); }
-void write(Level level, const std::string& line) { logger().log(to_spdlog(level), line); }
+void set_level(Level least) {
+  logger().set_level(to_spdlog(least));
+}
+bool wants(Level level) noexcept {
+  return logger().should_log(to_spdlog(level));
+}
+void write(Level level, const std::string& line) {
+  logger().log(to_spdlog(level), line);
+}
 
 }  // namespace swiftness::log

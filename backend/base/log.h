@@ -11,7 +11,7 @@ namespace swiftness::log {
 
 enum class Level { debug, info, warning, error };
 
-void set_level(Level least);           // default: info
+void set_level(Level least);  // default: info
 void write(Level level, const std::string& line);
 bool wants(Level level) noexcept;
 

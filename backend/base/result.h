@@ -16,16 +16,16 @@ namespace swiftness {
 // What failed, as far as a caller may act on it. Distinct on purpose: exactly one table maps these
 // to SCSI sense data and exactly one maps HTTP answers to them.
 enum class ErrorCode {
-  not_found,      // the object is not there, says one answer; only Presence::no is proof of absence
-  conflict,       // a create-only put met an existing object
-  unavailable,    // the store cannot be reached or answers 5xx; retrying may help
-  timed_out,      // no answer within the deadline; the operation may still take effect
-  unauthorized,   // the store refuses our credentials
-  out_of_space,   // the store is full, or a quota is reached
-  corrupt,        // what was read is not what was written
-  fenced,         // another gateway has taken the volume; this one must stop
-  cancelled,      // given up before it took effect; it never will
-  invalid,        // the request itself is wrong (configuration, argument, range)
+  not_found,     // the object is not there, says one answer; only Presence::no is proof of absence
+  conflict,      // a create-only put met an existing object
+  unavailable,   // the store cannot be reached or answers 5xx; retrying may help
+  timed_out,     // no answer within the deadline; the operation may still take effect
+  unauthorized,  // the store refuses our credentials
+  out_of_space,  // the store is full, or a quota is reached
+  corrupt,       // what was read is not what was written
+  fenced,        // another gateway has taken the volume; this one must stop
+  cancelled,     // given up before it took effect; it never will
+  invalid,       // the request itself is wrong (configuration, argument, range)
 };
 
 std::string_view to_string(ErrorCode code) noexcept;

@@ -17,8 +17,14 @@ class Count {
   friend constexpr auto operator<=>(Count, Count) = default;
   friend constexpr Count operator+(Count a, Count b) { return Count(a.value_ + b.value_); }
   friend constexpr Count operator-(Count a, Count b) { return Count(a.value_ - b.value_); }
-  constexpr Count& operator+=(Count b) { value_ += b.value_; return *this; }
-  constexpr Count& operator-=(Count b) { value_ -= b.value_; return *this; }
+  constexpr Count& operator+=(Count b) {
+    value_ += b.value_;
+    return *this;
+  }
+  constexpr Count& operator-=(Count b) {
+    value_ -= b.value_;
+    return *this;
+  }
   constexpr Count next() const { return Count(value_ + 1); }
 
  private:

@@ -6,7 +6,9 @@
 namespace swiftness {
 namespace {
 
-constexpr bool is_hyphen_at(size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
+constexpr bool is_hyphen_at(size_t i) {
+  return i == 8 || i == 13 || i == 18 || i == 23;
+}
 
 int digit_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';

@@ -13,7 +13,7 @@ namespace swiftness {
 struct Uuid {
   std::array<std::byte, 16> bytes{};
 
-  static Uuid random();                                    // version 4
+  static Uuid random();                                     // version 4
   static std::optional<Uuid> parse(std::string_view text);  // 8-4-4-4-12 hexadecimal digits
   bool is_nil() const noexcept { return *this == Uuid{}; }
 

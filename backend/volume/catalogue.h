@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "backend/object_store.h"
 #include "backend/base/units.h"
 #include "backend/base/uuid.h"
+#include "backend/object_store.h"
 
 namespace swiftness {
 

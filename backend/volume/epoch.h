@@ -1,0 +1,33 @@
+// Epochs: how a gateway takes a volume over, and how it learns that it was taken from it (I8, I9;
+// docs/FORMAT.md, sections 7 and 8). Each function is one of the numbered steps.
+#pragma once
+
+#include <optional>
+
+#include "backend/volume/record_io.h"
+
+namespace swiftness {
+
+struct ClaimTimes {
+  Duration settle;  // between claiming and reading the claim back
+  Duration limit;   // a claim slower than this is given up for the next look
+};
+
+// Step 1: claims the next epoch and returns it with our fresh claim id.
+Async<Era> claim_epoch(const VolumeObjects& objects, ClaimTimes times);
+
+// Step 2: from here on the previous gateway can acknowledge no flush.
+Async<void> raise_fence(const VolumeObjects& objects, Era era);
+
+// Step 3: the start of the highest started epoch below ours; nothing: the volume is new.
+Async<std::optional<Start>> find_highest_start(const VolumeObjects& objects, Epoch below);
+
+// Step 7: publishes our start and makes sure it is ours that was published.
+Async<void> publish_start(const VolumeObjects& objects, Start start);
+
+// Step 8 and every flush. Ok: at some moment after the call began the volume was ours. fenced: it
+// is another's, for good. conflict: an earlier claimant was so slow to raise its fence that it overwrote
+// ours; raise it again. Anything else: it could not be found out.
+Async<void> check_ownership(const VolumeObjects& objects, Era era);
+
+}  // namespace swiftness

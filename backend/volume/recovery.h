@@ -1,0 +1,38 @@
+// Recovery: a volume's state out of its log (I8; docs/FORMAT.md, section 7, steps 4 to 6). Reads
+// and repeats; decides nothing by a missing answer and deletes nothing.
+#pragma once
+
+#include <optional>
+
+#include "backend/volume/era_history.h"
+#include "backend/volume/extent_map.h"
+#include "backend/volume/record_io.h"
+
+namespace swiftness {
+
+struct RecoveredLog {
+  Root base;  // the root it began from; number 0: none, the volume was empty
+  ExtentMap map;
+  EraHistory eras;       // up to and with the era that ends here
+  LogEnd end;            // epoch 0: the volume is new
+  LogPosition position;  // the last one in the log
+  Sequence proven;       // every accepted chunk up to it was answered 201 to its writer
+};
+
+// `highest` is the highest start below our epoch; nothing: the volume is new.
+Async<RecoveredLog> recover_log(const VolumeObjects& objects, std::optional<Start> highest);
+
+// Step 6: accepted chunks that no frontier proves are PUT again as they are.
+Async<void> prove_tail(const VolumeObjects& objects, const RecoveredLog& log);
+
+// A chunk's header. not_found is what one answer says.
+struct ChunkHead {
+  ChunkHeader header;
+  Sha256 hash{};
+};
+Async<ChunkHead> read_chunk_head(const VolumeObjects& objects, Era era, Sequence sequence);
+
+// Applies a chunk's extents, in their order.
+void replay(const ChunkHeader& header, ExtentMap& map);
+
+}  // namespace swiftness

@@ -1,0 +1,95 @@
+#include "backend/volume/uploader.h"
+
+#include <algorithm>
+
+#include "backend/base/log.h"
+
+namespace swiftness {
+namespace {
+
+constexpr Duration kLongestPause = std::chrono::seconds(5);
+
+}  // namespace
+
+Uploader::Uploader(const VolumeObjects& objects, Gate& gate, Options options,
+                   std::function<void(uint64_t)> on_progress)
+    : objects_(objects),
+      gate_(gate),
+      options_(options),
+      on_progress_(std::move(on_progress)),
+      stopping_event_(gate.executor()) {
+  CHECK(options.window >= 1 && options.window <= kMostUploadsInFlight);
+}
+
+void Uploader::add(SealedChunk chunk) {
+  CHECK(chunk.header.sequence == newest_.next());
+  newest_ = chunk.header.sequence;
+  chunks_.emplace(newest_, std::make_shared<const SealedChunk>(std::move(chunk)));
+  start_uploads();
+}
+
+std::shared_ptr<const SealedChunk> Uploader::find(Sequence sequence) const {
+  auto it = chunks_.find(sequence);
+  return it == chunks_.end() ? nullptr : it->second;
+}
+
+void Uploader::start_uploads() {
+  started_ = std::max(started_, frontier_);
+  while (started_ < newest_ && started_.value() < frontier_.value() + options_.window) {
+    started_ = started_.next();
+    gate_.spawn("upload", upload(chunks_.at(started_)));
+  }
+}
+
+void Uploader::stop() {
+  stopping_ = true;
+  stopping_event_.notify_all();
+}
+
+Task Uploader::upload(std::shared_ptr<const SealedChunk> chunk) {
+  Duration pause = options_.first_pause;
+  while (!stopping_) {
+    Result<void> done = co_await put(*chunk);
+    if (stopping_) co_return;
+    if (done) {
+      arrived(chunk->header.sequence);
+      co_return;
+    }
+    if (trouble_.empty()) {
+      log::warning("volume {}: cannot upload, will keep trying: {}", objects_.descriptor.name,
+                   done.error().message());
+    }
+    trouble_ = done.error().message();
+    on_progress_(0);
+    co_await stopping_event_.wait_for(pause);
+    pause = std::min(pause * 2, kLongestPause);
+  }
+}
+
+Async<void> Uploader::put(const SealedChunk& chunk) {
+  const Sequence sequence = chunk.header.sequence;
+  const ObjectName name = objects_.names.chunk(chunk.header.era, sequence);
+  PutOptions options;
+  Result<void> done = co_await objects_.store.put(name, chunk.object, options);
+  if (done || done.error().code() != ErrorCode::not_found) co_return done;
+  // The first chunks of a container find none. One that held chunks of ours and is gone is trouble,
+  // not to be papered over with an empty one.
+  const bool first = frontier_.value() == 0 || objects_.names.data(frontier_) != name.container;
+  if (!first) co_return done.error().within("container " + name.container + " has vanished");
+  Result<void> made = co_await objects_.store.create_container(name.container);
+  if (!made) co_return made;
+  co_return co_await objects_.store.put(name, chunk.object, options);
+}
+
+void Uploader::arrived(Sequence sequence) {
+  auto it = chunks_.find(sequence);
+  const uint64_t released = it->second->memory;
+  chunks_.erase(it);
+  frontier_ = chunks_.empty() ? newest_ : Sequence(chunks_.begin()->first.value() - 1);
+  if (!trouble_.empty()) log::info("volume {}: uploads go on", objects_.descriptor.name);
+  trouble_.clear();
+  start_uploads();
+  on_progress_(released);
+}
+
+}  // namespace swiftness
