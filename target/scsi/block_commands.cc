@@ -23,16 +23,20 @@ std::string_view name_of(const Cdb& cdb) {
   return command ? (*command)->name : "unknown command";
 }
 
-// The device's failure as the command's end. Lost data are worth a line each; a store that is away
-// is reported by the volume, once.
+// Data lost, or a bug: worth a line for each command. The rest (the store away, full, taken over)
+// the volume reports itself, once.
+bool is_worth_a_line(ErrorCode code) {
+  return code == ErrorCode::corrupt || code == ErrorCode::not_found ||
+         code == ErrorCode::conflict || code == ErrorCode::invalid;
+}
+
 ScsiResult failed(LogicalUnit& unit, const Command& command, const Error& error,
                   MediumAccess access) {
-  ScsiResult result = result_of_failure(error.code(), access);
-  if (result.status == Status::check_condition && error.code() != ErrorCode::fenced) {
+  if (is_worth_a_line(error.code())) {
     log::error("volume {}: {} failed: {} ({})", to_string(unit.identity().uuid),
                name_of(command.cdb), error.message(), to_string(error.code()));
   }
-  return result;
+  return result_of_failure(error.code(), access);
 }
 
 // What READ and WRITE check alike (SBC-4 5.18): protection information is not enabled, the range is

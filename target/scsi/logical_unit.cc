@@ -47,6 +47,7 @@ LogicalUnit::~LogicalUnit() {
 }
 
 void LogicalUnit::attach(NexusId id, bool read_only, TargetPort port) {
+  notice_capacity();  // a newcomer is not told of changes before its time
   Nexus& nexus = nexuses_[id.value()];
   nexus.read_only = read_only;
   nexus.port = std::move(port);

@@ -81,7 +81,7 @@ class ScsiTest : public ::testing::Test {
  protected:
   static constexpr uint64_t kBlocks = 2048;  // 1 MiB of 512-byte blocks
 
-  ScsiTest() : device_(io_.get_executor(), kBlocks) {}
+  ScsiTest() : device_(io_.get_executor(), kBlocks), second_device_(io_.get_executor(), 64) {}
 
   // Puts the disk at LUN 0 and logs in. Each test may say how before its first command.
   void start(LogicalUnitOptions options = {}, NexusOptions nexus = {}) {
@@ -89,6 +89,10 @@ class ScsiTest : public ::testing::Test {
     unit_ = unit.get();
     router_.add(0, std::move(unit));
     nexus_ = log_in(std::move(nexus));
+  }
+
+  void add_second(uint16_t lun) {
+    router_.add(lun, std::make_unique<LogicalUnit>(second_device_, LogicalUnitOptions{}));
   }
 
   // A nexus that has been told of the power on.
@@ -160,6 +164,7 @@ class ScsiTest : public ::testing::Test {
 
   asio::io_context io_;
   MemoryDevice device_;
+  MemoryDevice second_device_;
   TaskRouter router_;
   LogicalUnit* unit_ = nullptr;
   NexusId nexus_;
