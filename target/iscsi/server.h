@@ -12,8 +12,6 @@
 // destroyed only after join() has returned, the task routers only after the Server.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
-
 #include <memory>
 #include <vector>
 
@@ -22,6 +20,9 @@
 #include "target/iscsi/target_node.h"
 
 namespace swiftness::iscsi {
+
+class Portal;
+class ServerState;
 
 class Server {
  public:
@@ -51,8 +52,8 @@ class Server {
   Task join();
 
  private:
-  class State;
-  std::shared_ptr<State> state_;
+  std::shared_ptr<ServerState> state_;
+  std::vector<std::shared_ptr<Portal>> portals_;
 };
 
 }  // namespace swiftness::iscsi

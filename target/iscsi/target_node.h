@@ -38,6 +38,7 @@ struct TargetNode {
 struct AccessGrant {
   std::vector<uint16_t> luns;  // empty: all
   bool read_only = false;
+  bool operator==(const AccessGrant&) const = default;
 };
 
 // The line that names the initiator decides, then the "*" line, then `open`; otherwise nobody gets

@@ -1,0 +1,123 @@
+// Connection: one TCP connection, from accept through login into full feature phase to its end.
+// Three things run for it, all on the Server's executor: the reader (serve), the watch (deadlines
+// and pings) and the writer (pdu_writer.h). It numbers what it sends (StatSN).
+//
+// close() may be called at any time, from anything; whatever runs for the connection then ends.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "target/iscsi/login.h"
+#include "target/iscsi/pdu_reader.h"
+#include "target/iscsi/pdu_writer.h"
+#include "target/iscsi/session.h"
+#include "target/iscsi/text_exchange.h"
+
+namespace swiftness::iscsi {
+
+class Connection final : public std::enable_shared_from_this<Connection>, private PduSink {
+ public:
+  using Socket = boost::asio::ip::tcp::socket;
+
+  Connection(std::shared_ptr<ServerState> server, Socket socket,
+             const boost::asio::ip::tcp::endpoint& remote, PortalConfig portal);
+  ~Connection();
+
+  // Its whole life. Runs inside the server's gate of connections.
+  static Task serve(std::shared_ptr<Connection> self);
+
+  void close(const std::string& reason);
+  // Asks the initiator to log out (RFC 7143 11.9.1) and closes when it has not after the grace.
+  void ask_to_leave(const std::string& reason);
+
+  // A PDU that takes a StatSN (a response), and one that does not (R2T, Data-In without status,
+  // NOP-In that asks). `keep` lives until the PDU went to the kernel.
+  template <class Pdu>
+  void respond(Pdu pdu, BufferList data = {}, std::shared_ptr<const void> keep = {}) {
+    pdu.stat_sn = stat_sn_++;
+    stamp_and_queue(pdu, std::move(data), std::move(keep));
+  }
+  template <class Pdu>
+  void inform(Pdu pdu, BufferList data = {}, std::shared_ptr<const void> keep = {}) {
+    if constexpr (!std::is_same_v<Pdu, DataIn>) pdu.stat_sn = stat_sn_;  // 11.7.4, 11.8.1
+    stamp_and_queue(pdu, std::move(data), std::move(keep));
+  }
+
+  const std::string& address() const noexcept { return address_; }  // of the initiator, with port
+  const std::shared_ptr<Session>& session() const noexcept { return session_; }
+
+ private:
+  enum class Phase { login, full_feature, leaving };
+
+  // PduSink
+  std::span<std::byte> on_header(const Bhs& header) override;
+  bool on_pdu(const Bhs& header) override;
+
+  static Task watch(std::shared_ptr<Connection> self);
+  TimePoint look_after(TimePoint now);  // what the watch does; when to look again
+  void ping(TimePoint now);
+
+  // login (connection.cc)
+  bool on_login_pdu(const Bhs& header);
+  bool answer_login(const LoginRequest& request, Login::Answer answer);
+  void begin_full_feature();
+  void leave_half_open();
+
+  // full feature phase (full_feature.cc); false: read no further
+  bool dispatch_in_order(ReceivedPdu pdu);
+  bool dispatch(ReceivedPdu pdu);
+  void on_nop_out(const ReceivedPdu& pdu);
+  bool on_text(const ReceivedPdu& pdu);
+  bool on_logout(const ReceivedPdu& pdu);
+  void on_task_management(const ReceivedPdu& pdu);
+  void reject(const Bhs& header, RejectReason reason);
+  std::string answer_text(const TextKeys& keys);
+
+  template <class Pdu>
+  void stamp_and_queue(Pdu pdu, BufferList data, std::shared_ptr<const void> keep) {
+    if (session_) {
+      pdu.exp_cmd_sn = session_->window().exp_cmd_sn();
+      pdu.max_cmd_sn = session_->window().max_cmd_sn();
+    }
+    writer_.queue(pdu_cast<Bhs>(pdu), std::move(data), std::move(keep));
+  }
+
+  std::shared_ptr<ServerState> server_;
+  Socket socket_;
+  const PortalConfig portal_;
+  boost::asio::ip::address local_address_;
+  std::string host_;     // of the initiator
+  std::string address_;  // host:port
+  Phase phase_ = Phase::login;
+  bool closed_ = false;
+  bool half_open_ = true;
+  bool finish_ = false;  // close when everything queued is sent
+  std::string finish_reason_;
+
+  PduReader reader_;
+  PduWriter writer_;
+  uint32_t stat_sn_ = 1;
+
+  std::optional<Login> login_;
+  std::shared_ptr<Session> session_;
+  TextExchange text_;
+
+  // The PDU that is being received.
+  Buffer segment_;        // its data segment, where no task takes it
+  ReceivedPdu command_;   // of a SCSI Command
+  ScsiTaskPtr receiver_;  // of Data-Out
+  bool ignored_ = false;  // outside the command window
+
+  boost::asio::steady_timer watch_timer_;
+  TimePoint last_heard_;
+  TimePoint leave_by_;  // the end, when leaving or not logged in by then
+  std::optional<TimePoint> pinged_;
+  std::string leave_reason_;
+};
+
+}  // namespace swiftness::iscsi
