@@ -22,7 +22,7 @@ namespace swiftness {
 class HttpEngine {
  public:
   struct Options {
-    std::string ca_file;  // trusted certificates; empty: the system's
+    std::string ca_file{};  // trusted certificates; empty: the system's
     size_t connections = 32;
     Duration connect_timeout = std::chrono::seconds(4);
     Duration stall_timeout = std::chrono::seconds(12);
