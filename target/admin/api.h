@@ -1,0 +1,107 @@
+// What the admin API says and takes, as plain structs . The gateway fills them, the command line
+// prints them, json.h has their JSON form; field names are the JSON keys and stay once published.
+//
+//   GET  /healthz         the process answers
+//   GET  /readyz          200 when every configured volume is online, else 503
+//   GET  /status          StatusReport
+//   GET  /volumes         VolumeList
+//   GET  /volumes/NAME    VolumeReport
+//   POST /volumes         CreateVolume -> VolumeReport (201); Unix socket only
+//   GET  /sessions        array of SessionReport
+//   GET  /targets         array of TargetReport
+// An error is { "error": "what is wrong" } with a matching HTTP status.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace swiftness::admin {
+
+struct VolumeReport {
+  std::string name;
+  std::string store;        // its name in the configuration
+  std::string uuid;         // empty: not known yet
+  uint64_t size = 0;        // bytes; 0: not known yet
+  uint32_t block_size = 0;  // bytes; 0: not known yet
+  bool configured = false;  // the gateway attaches it; otherwise it is only in the store
+  std::string state;        // attaching, online, fenced, stopped; "not served" if not configured
+  std::string trouble;      // what keeps it from being online, or what the store answers; or empty
+  std::string target;       // the target it is a logical unit of, if any
+  uint32_t lun = 0;         // its number there
+  uint64_t mapped = 0;      // bytes written and not unmapped
+  uint64_t unsafe = 0;      // bytes acknowledged and not yet in the store
+  double unsafe_seconds = 0;      // age of the oldest of them
+  uint64_t epoch = 0;             // of the attach
+  uint64_t newest_sequence = 0;   // last chunk sealed
+  uint64_t durable_sequence = 0;  // it and all before it are in the store
+  uint64_t chunks_in_flight = 0;
+};
+
+struct VolumeList {
+  std::vector<VolumeReport> volumes;  // by name; configured ones, then what else the stores list
+  std::vector<std::string> problems;  // stores that could not be listed, and why
+};
+
+struct CreateVolume {
+  std::string name;
+  std::string store;  // empty: the only store of the configuration
+  uint64_t size = 0;  // bytes
+  uint32_t block_size = 512;
+};
+
+struct SessionReport {
+  std::string initiator;
+  std::string address;
+  std::string target;  // empty: a discovery session
+  std::string isid;
+  uint32_t tsih = 0;
+  uint32_t portal_group = 0;
+  int64_t since = 0;  // seconds since the epoch
+  uint64_t commands = 0;
+  uint64_t bytes_read = 0;
+  uint64_t bytes_written = 0;
+  uint64_t in_flight = 0;
+};
+
+struct LunReport {
+  uint32_t number = 0;
+  std::string volume;
+  bool read_only = false;
+};
+
+struct AccessReport {
+  std::string initiator;
+  std::vector<uint32_t> luns;  // empty: all
+  bool read_only = false;
+};
+
+struct TargetReport {
+  std::string iqn;
+  bool open = false;
+  std::vector<uint32_t> portal_groups;
+  std::vector<LunReport> luns;
+  std::vector<AccessReport> access;
+  uint64_t sessions = 0;
+};
+
+struct PortalReport {
+  std::string listen;     // "address:port"
+  std::string advertise;  // empty: the address itself
+  uint32_t group = 0;
+};
+
+struct StatusReport {
+  std::string name;
+  std::string version;
+  int64_t pid = 0;
+  int64_t started = 0;  // seconds since the epoch
+  bool ready = false;   // every configured volume is online
+  std::string state_dir;
+  std::vector<PortalReport> portals;
+  std::vector<VolumeReport> volumes;  // the configured ones
+  uint64_t sessions = 0;
+  uint64_t targets = 0;
+};
+
+}  // namespace swiftness::admin

@@ -1,0 +1,28 @@
+// The JSON form of api.h. An absent key leaves the struct's default, so that a newer command line
+// understands an older gateway.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "target/admin/api.h"
+
+namespace swiftness::admin {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VolumeReport, name, store, uuid, size, block_size,
+                                                configured, state, trouble, target, lun, mapped,
+                                                unsafe, unsafe_seconds, epoch, newest_sequence,
+                                                durable_sequence, chunks_in_flight)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VolumeList, volumes, problems)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CreateVolume, name, store, size, block_size)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SessionReport, initiator, address, target, isid,
+                                                tsih, portal_group, since, commands, bytes_read,
+                                                bytes_written, in_flight)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LunReport, number, volume, read_only)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AccessReport, initiator, luns, read_only)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TargetReport, iqn, open, portal_groups, luns,
+                                                access, sessions)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PortalReport, listen, advertise, group)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(StatusReport, name, version, pid, started, ready,
+                                                state_dir, portals, volumes, sessions, targets)
+
+}  // namespace swiftness::admin

@@ -1,0 +1,277 @@
+#include "target/cli/commands.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <ctime>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "config/config.h"
+#include "config/values.h"
+#include "target/admin/json.h"
+#include "target/cli/client.h"
+#include "target/cli/offline.h"
+#include "target/cli/table.h"
+
+namespace swiftness::cli {
+namespace {
+
+using nlohmann::json;
+
+int fail(int code, const std::string& message) {
+  fmt::print(stderr, "swiftness: {}\n", message);
+  return code;
+}
+
+int fail(const Error& error) {
+  return fail(error.code() == ErrorCode::invalid ? kUsage : kFailed, error.message());
+}
+
+// Prints what is wrong with a configuration; nothing comes back then.
+std::optional<config::Config> load_config(const std::string& file) {
+  config::Outcome outcome = config::load(file);
+  for (const std::string& line : outcome.errors) fmt::print(stderr, "error: {}\n", line);
+  return std::move(outcome.config);
+}
+
+// The client, or an exit code.
+std::variant<Client, int> connect(const Common& common) {
+  if (!common.socket.empty()) return Client(common.socket);
+  if (common.config.empty()) return Client(config::Config().admin_socket());
+  std::optional<config::Config> config = load_config(common.config);
+  if (!config) return kUsage;
+  return Client(config->admin_socket());
+}
+
+// Asks for `path`, then prints the answer as JSON or through `print`, which returns the exit code.
+template <class Answer>
+int show(const Common& common, const std::string& path, int (*print)(const Answer&)) {
+  std::variant<Client, int> client = connect(common);
+  if (const int* code = std::get_if<int>(&client)) return *code;
+  Result<json> answer = std::get<Client>(client).get(path);
+  if (!answer) return fail(answer.error());
+  if (common.json) {
+    fmt::print("{}\n", answer->dump(2));
+    return kDone;
+  }
+  return print(answer->get<Answer>());
+}
+
+std::string lun_of(const admin::VolumeReport& volume) {
+  return volume.target.empty() ? "" : fmt::format("{} LUN {}", volume.target, volume.lun);
+}
+
+std::string size_of(const admin::VolumeReport& volume) {
+  return volume.size == 0 ? "" : human_size(volume.size);
+}
+
+std::string used_of(const admin::VolumeReport& volume) {
+  return volume.state == "online" ? human_size(volume.mapped) : "";
+}
+
+std::string join(const std::vector<uint32_t>& numbers, const char* otherwise) {
+  return numbers.empty() ? otherwise : fmt::format("{}", fmt::join(numbers, ","));
+}
+
+std::string time_text(int64_t seconds) {
+  const std::time_t time = seconds;
+  std::tm local{};
+  char text[32];
+  localtime_r(&time, &local);
+  return std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local) > 0 ? text : "";
+}
+
+int print_status(const admin::StatusReport& status) {
+  fmt::print("Gateway {} is {}: version {}, process {}, up {}\n", status.name,
+             status.ready ? "ready" : "running, but not every volume is online", status.version,
+             status.pid, human_age(std::time(nullptr) - status.started));
+  fmt::print("State folder {}, {} targets, {} sessions\n", status.state_dir, status.targets,
+             status.sessions);
+  for (const admin::PortalReport& portal : status.portals) {
+    fmt::print("Portal {}, group {}{}\n", portal.listen, portal.group,
+               portal.advertise.empty() ? "" : ", advertised as " + portal.advertise);
+  }
+  if (status.volumes.empty()) return kDone;
+  std::vector<std::vector<std::string>> rows = {
+      {"VOLUME", "STATE", "SIZE", "USED", "NOT STORED YET", "SINCE"}};
+  for (const admin::VolumeReport& volume : status.volumes) {
+    const std::string age =
+        volume.unsafe == 0 ? "" : fmt::format("{:.1f} s", volume.unsafe_seconds);
+    rows.push_back({volume.name, volume.state, size_of(volume), used_of(volume),
+                    human_size(volume.unsafe), age});
+  }
+  fmt::print("\n{}", table(std::move(rows)));
+  for (const admin::VolumeReport& volume : status.volumes) {
+    if (!volume.trouble.empty()) fmt::print("\n{}: {}\n", volume.name, volume.trouble);
+  }
+  return kDone;
+}
+
+int print_sessions(const std::vector<admin::SessionReport>& sessions) {
+  std::vector<std::vector<std::string>> rows = {
+      {"INITIATOR", "ADDRESS", "TARGET", "SINCE", "COMMANDS", "READ", "WRITTEN", "IN FLIGHT"}};
+  for (const admin::SessionReport& session : sessions) {
+    rows.push_back({session.initiator, session.address,
+                    session.target.empty() ? "(discovery)" : session.target,
+                    time_text(session.since), std::to_string(session.commands),
+                    human_size(session.bytes_read), human_size(session.bytes_written),
+                    std::to_string(session.in_flight)});
+  }
+  fmt::print("{}", sessions.empty() ? "No sessions.\n" : table(std::move(rows)));
+  return kDone;
+}
+
+int print_targets(const std::vector<admin::TargetReport>& targets) {
+  if (targets.empty()) fmt::print("No targets.\n");
+  for (const admin::TargetReport& target : targets) {
+    fmt::print("{}\n  portal groups {}, {} sessions{}\n", target.iqn,
+               join(target.portal_groups, "-"), target.sessions,
+               target.open ? ", open to any initiator" : "");
+    for (const admin::LunReport& lun : target.luns) {
+      fmt::print("  LUN {}: {}{}\n", lun.number, lun.volume, lun.read_only ? " (read-only)" : "");
+    }
+    for (const admin::AccessReport& access : target.access) {
+      fmt::print("  allowed: {}, LUNs {}{}\n", access.initiator, join(access.luns, "all"),
+                 access.read_only ? " (read-only)" : "");
+    }
+  }
+  return kDone;
+}
+
+// Some stores may not have answered: what they have is missing, so the command has failed.
+int finish_list(const admin::VolumeList& list) {
+  for (const std::string& problem : list.problems) fmt::print(stderr, "swiftness: {}\n", problem);
+  return list.problems.empty() ? kDone : kFailed;
+}
+
+int print_volumes(const admin::VolumeList& list) {
+  std::vector<std::vector<std::string>> rows = {
+      {"VOLUME", "STORE", "SIZE", "USED", "STATE", "SERVED AS"}};
+  for (const admin::VolumeReport& volume : list.volumes) {
+    rows.push_back({volume.name, volume.store, size_of(volume), used_of(volume), volume.state,
+                    lun_of(volume)});
+  }
+  fmt::print("{}", list.volumes.empty() ? "No volumes.\n" : table(std::move(rows)));
+  return finish_list(list);
+}
+
+int print_volume(const admin::VolumeReport& volume) {
+  std::vector<std::vector<std::string>> rows = {
+      {"Volume", volume.name},
+      {"State", volume.state},
+      {"Store", volume.store},
+      {"UUID", volume.uuid},
+      {"Size",
+       volume.size == 0 ? "" : fmt::format("{} ({} bytes)", human_size(volume.size), volume.size)},
+      {"Block size", volume.block_size == 0 ? "" : fmt::format("{} bytes", volume.block_size)},
+      {"Served as", lun_of(volume)}};
+  if (volume.state == "online") {
+    rows.push_back({"Used", human_size(volume.mapped)});
+    rows.push_back({"Not stored yet", fmt::format("{}, for {:.1f} s", human_size(volume.unsafe),
+                                                  volume.unsafe_seconds)});
+    rows.push_back(
+        {"Chunks", fmt::format("{} written, {} durable, {} in flight", volume.newest_sequence,
+                               volume.durable_sequence, volume.chunks_in_flight)});
+    rows.push_back({"Epoch", std::to_string(volume.epoch)});
+  }
+  if (!volume.trouble.empty()) rows.push_back({"Trouble", volume.trouble});
+  fmt::print("{}", table(std::move(rows)));
+  return kDone;
+}
+
+// Runs `ask` on the configuration's stores and prints its answer.
+template <class Answer>
+int show_offline(const Common& common, const Answer& answer, int (*print)(const Answer&)) {
+  if (!common.json) return print(answer);
+  fmt::print("{}\n", json(answer).dump(2));
+  return kDone;
+}
+
+std::optional<config::Config> offline_config(const Common& common) {
+  if (!common.config.empty()) return load_config(common.config);
+  fail(kUsage, "--offline needs --config FILE, which says where the stores are");
+  return std::nullopt;
+}
+
+}  // namespace
+
+int status(const Common& common) {
+  return show(common, "/status", &print_status);
+}
+int sessions(const Common& common) {
+  return show(common, "/sessions", &print_sessions);
+}
+int target_list(const Common& common) {
+  return show(common, "/targets", &print_targets);
+}
+
+int volume_list(const Common& common) {
+  if (!common.offline) return show(common, "/volumes", &print_volumes);
+  std::optional<config::Config> config = offline_config(common);
+  if (!config) return kUsage;
+  const admin::VolumeList list = list_offline(*config);
+  return show_offline(common, list, &print_volumes);
+}
+
+int volume_show(const Common& common, const std::string& name) {
+  if (std::optional<std::string> why = config::why_not_name(name)) {
+    return fail(kUsage, fmt::format("\"{}\" {}", name, *why));
+  }
+  if (!common.offline) return show(common, "/volumes/" + name, &print_volume);
+  std::optional<config::Config> config = offline_config(common);
+  if (!config) return kUsage;
+  Result<admin::VolumeReport> volume = find_offline(*config, name);
+  if (!volume) return fail(volume.error());
+  return show_offline(common, *volume, &print_volume);
+}
+
+int volume_create(const Common& common, const VolumeToCreate& wanted) {
+  std::optional<ByteCount> size = config::parse_size(wanted.size);
+  if (!size) {
+    return fail(kUsage, fmt::format("--size: \"{}\" is not a size (use KiB, MiB, GiB or TiB)",
+                                    wanted.size));
+  }
+  std::variant<Client, int> client = connect(common);
+  if (const int* code = std::get_if<int>(&client)) return *code;
+  const admin::CreateVolume request{wanted.name, wanted.store, size->value(), wanted.block_size};
+  Result<json> answer = std::get<Client>(client).post("/volumes", request);
+  if (!answer) return fail(answer.error());
+  if (common.json) {
+    fmt::print("{}\n", answer->dump(2));
+    return kDone;
+  }
+  const auto volume = answer->get<admin::VolumeReport>();
+  fmt::print(R"(Created volume {0} in store {1}: {2}, blocks of {3} bytes, UUID {4}.
+It is in the store, but not served yet. To serve it, add it to the gateway's configuration:
+
+volumes:
+  {0}: {{ store: {1} }}
+targets:
+  - iqn: ...
+    luns: {{ ..., LUN: {0} }}
+
+and restart the gateway.
+)",
+             volume.name, volume.store, human_size(volume.size), volume.block_size, volume.uuid);
+  return kDone;
+}
+
+int config_check(const std::string& file) {
+  config::Outcome outcome = config::load(file);
+  for (const std::string& line : outcome.warnings) fmt::print(stderr, "warning: {}\n", line);
+  for (const std::string& line : outcome.errors) fmt::print(stderr, "error: {}\n", line);
+  if (!outcome.config) return kUsage;
+  fmt::print("{} is right: {} portals, {} stores, {} volumes, {} targets\n", file,
+             outcome.config->portals.size(), outcome.config->stores.size(),
+             outcome.config->volumes.size(), outcome.config->targets.size());
+  return kDone;
+}
+
+int config_example() {
+  fmt::print("{}", config::example());
+  return kDone;
+}
+
+}  // namespace swiftness::cli

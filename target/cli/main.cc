@@ -1,0 +1,157 @@
+// swiftness: the command line. Here are its words and their help; commands.cc does the work.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <functional>
+#include <string>
+
+#include "target/admin/version.h"
+#include "target/cli/commands.h"
+
+namespace swiftness::cli {
+namespace {
+
+constexpr const char* kFooter = R"(
+Examples:
+  swiftness config example > gateway.yaml      a configuration to start from
+  swiftness config check gateway.yaml          what is wrong with it, if anything
+  swiftness status --config gateway.yaml       the gateway that runs with it
+  swiftness volume create data --size 10GiB
+  swiftness volume list --json
+
+"swiftness COMMAND --help" tells more. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.)";
+
+struct Words {
+  Common common;
+  VolumeToCreate create;
+  std::string volume;
+  std::string file;
+  std::function<int()> chosen;
+};
+
+CLI::App* reading(CLI::App* command, Words& words) {
+  command->add_flag("--json", words.common.json, "Print JSON");
+  return command;
+}
+
+void add_offline(CLI::App* command, Words& words) {
+  command->add_flag("--offline", words.common.offline,
+                    "Ask the stores of --config FILE directly; works without a gateway");
+}
+
+void add_volume_commands(CLI::App& app, Words& words) {
+  CLI::App* volume = app.add_subcommand("volume", "Volumes: create, list, show")->fallthrough();
+  volume->require_subcommand(1);
+
+  CLI::App* create =
+      reading(volume->add_subcommand("create", "Create a thin volume in a store"), words);
+  create->fallthrough();
+  create->footer(
+      "\nExample:\n  swiftness volume create data --size 10GiB --store cloud --block-size 4096");
+  create->add_option("name", words.create.name, "1 to 64 of a-z, 0-9, '.', '_' and '-'")
+      ->required()
+      ->type_name("NAME");
+  create
+      ->add_option("--size", words.create.size, "Its capacity; nothing is allocated until written")
+      ->required()
+      ->type_name("SIZE");
+  create
+      ->add_option("--store", words.create.store,
+                   "A store of the configuration (default: the only one)")
+      ->type_name("STORE");
+  create
+      ->add_option("--block-size", words.create.block_size, "Logical block in bytes (default: 512)")
+      ->check(CLI::IsMember({512, 4096}))
+      ->type_name("512|4096");
+  create->callback(
+      [&words] { words.chosen = [&words] { return volume_create(words.common, words.create); }; });
+
+  CLI::App* list =
+      reading(volume->add_subcommand("list", "Volumes served, and others in the stores"), words);
+  list->fallthrough();
+  add_offline(list, words);
+  list->footer("\nExample:\n  swiftness volume list --offline --config gateway.yaml");
+  list->callback([&words] { words.chosen = [&words] { return volume_list(words.common); }; });
+
+  CLI::App* show =
+      reading(volume->add_subcommand("show", "All that is known of one volume"), words);
+  show->fallthrough();
+  add_offline(show, words);
+  show->footer("\nExample:\n  swiftness volume show data");
+  show->add_option("name", words.volume, "The volume")->required()->type_name("NAME");
+  show->callback(
+      [&words] { words.chosen = [&words] { return volume_show(words.common, words.volume); }; });
+}
+
+void add_config_commands(CLI::App& app, Words& words) {
+  CLI::App* config = app.add_subcommand("config", "Configurations: check, example");
+  config->require_subcommand(1);
+
+  CLI::App* check =
+      config->add_subcommand("check", "Check a configuration; works without a gateway");
+  check->footer("\nExample:\n  swiftness config check gateway.yaml");
+  check->add_option("file", words.file, "The configuration")->required()->type_name("FILE");
+  check->callback([&words] { words.chosen = [&words] { return config_check(words.file); }; });
+
+  CLI::App* example =
+      config->add_subcommand("example", "Print a commented configuration that works as it is");
+  example->footer("\nExample:\n  swiftness config example > gateway.yaml");
+  example->callback([&words] { words.chosen = [] { return config_example(); }; });
+}
+
+void add_commands(CLI::App& app, Words& words) {
+  app.require_subcommand(1);
+  app.add_option("--socket", words.common.socket,
+                 "The gateway's socket (default: /var/lib/swiftness/admin.sock)")
+      ->type_name("PATH");
+  app.add_option("--config", words.common.config,
+                 "The gateway's configuration, which says where the socket is")
+      ->type_name("FILE");
+
+  CLI::App* status_command =
+      reading(app.add_subcommand("status", "The gateway and its volumes"), words);
+  status_command->fallthrough();
+  status_command->footer("\nExample:\n  swiftness status --config gateway.yaml");
+  status_command->callback([&words] { words.chosen = [&words] { return status(words.common); }; });
+
+  add_volume_commands(app, words);
+
+  CLI::App* sessions_command =
+      reading(app.add_subcommand("sessions", "Initiators that are logged in"), words);
+  sessions_command->fallthrough();
+  sessions_command->footer("\nExample:\n  swiftness sessions --json");
+  sessions_command->callback(
+      [&words] { words.chosen = [&words] { return sessions(words.common); }; });
+
+  CLI::App* target = app.add_subcommand("target", "Targets: list")->fallthrough();
+  target->require_subcommand(1);
+  CLI::App* targets =
+      reading(target->add_subcommand("list", "Targets, their LUNs and who may use them"), words);
+  targets->fallthrough();
+  targets->footer("\nExample:\n  swiftness target list");
+  targets->callback([&words] { words.chosen = [&words] { return target_list(words.common); }; });
+
+  add_config_commands(app, words);
+}
+
+}  // namespace
+}  // namespace swiftness::cli
+
+int main(int argc, char** argv) {
+  using namespace swiftness;
+  cli::Words words;
+  CLI::App app("swiftness: looks at and changes a running gateway (swiftnessd)", "swiftness");
+  app.set_version_flag("--version", kVersion);
+  app.footer(cli::kFooter);
+  cli::add_commands(app, words);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? cli::kDone : cli::kUsage;
+  }
+  try {
+    return words.chosen();
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "swiftness: %s\n", e.what());
+    return cli::kFailed;
+  }
+}

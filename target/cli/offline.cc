@@ -1,0 +1,81 @@
+#include "target/cli/offline.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+
+#include "backend/base/gate.h"
+#include "backend/store_config.h"
+#include "backend/volume/catalogue.h"
+
+namespace swiftness::cli {
+namespace {
+
+// What one store answers to one question.
+template <class T>
+using Question = std::function<Async<T>(ObjectStore&)>;
+
+template <class T>
+Task ask(Question<T> question, ObjectStore& store, Result<T>& answer) {
+  Async<T> asked = question(store);
+  Result<T> got = co_await std::move(asked);
+  answer = std::move(got);
+}
+
+template <class T>
+Result<T> ask_store(const StoreConfig& config, Question<T> question) {
+  asio::io_context io(1);
+  Result<std::unique_ptr<ObjectStore>> store = open_store(config, io.get_executor());
+  if (!store) return store.error();
+  Result<T> answer = Error(ErrorCode::unavailable, "no answer");
+  Gate gate(io.get_executor());
+  gate.spawn("question", ask<T>(std::move(question), **store, answer));
+  io.run();
+  return answer;
+}
+
+admin::VolumeReport report_of(const VolumeDescriptor& volume, const std::string& store,
+                              const config::Config& config) {
+  admin::VolumeReport out;
+  out.name = volume.name;
+  out.store = store;
+  out.uuid = to_string(volume.uuid);
+  out.size = volume.created_size.value();
+  out.block_size = volume.block_size;
+  const config::Volume* configured = config.find_volume(volume.name);
+  out.configured = configured != nullptr && configured->store == store;
+  out.state = "unknown";
+  return out;
+}
+
+}  // namespace
+
+admin::VolumeList list_offline(const config::Config& config) {
+  admin::VolumeList out;
+  for (const auto& [name, store] : config.stores) {
+    Result<std::vector<VolumeDescriptor>> found =
+        ask_store<std::vector<VolumeDescriptor>>(store, &list_volumes);
+    if (!found) {
+      out.problems.push_back(fmt::format("store {}: {}", name, found.error().message()));
+      continue;
+    }
+    for (const VolumeDescriptor& volume : *found)
+      out.volumes.push_back(report_of(volume, name, config));
+  }
+  return out;
+}
+
+Result<admin::VolumeReport> find_offline(const config::Config& config, const std::string& name) {
+  for (const auto& [store_name, store] : config.stores) {
+    Result<VolumeDescriptor> found = ask_store<VolumeDescriptor>(
+        store, [&name](ObjectStore& objects) { return find_volume(objects, name); });
+    if (found) return report_of(*found, store_name, config);
+    if (found.error().code() != ErrorCode::not_found) {
+      return found.error().within(fmt::format("store {}", store_name));
+    }
+  }
+  return Error(ErrorCode::not_found, fmt::format("there is no volume \"{}\"", name));
+}
+
+}  // namespace swiftness::cli

@@ -1,0 +1,234 @@
+// What the gateway tells the admin API.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "backend/volume/catalogue.h"
+#include "config/values.h"
+#include "target/admin/version.h"
+#include "target/gateway/gateway.h"
+
+namespace swiftness {
+namespace {
+
+// How long a request waits for stores to list their volumes.
+constexpr Duration kListingTime = std::chrono::seconds(5);
+
+int64_t seconds_since_epoch(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+std::string to_string(DeviceState state) {
+  switch (state) {
+    case DeviceState::attaching:
+      return "attaching";
+    case DeviceState::online:
+      return "online";
+    case DeviceState::fenced:
+      return "fenced";
+    case DeviceState::stopped:
+      return "stopped";
+  }
+  CHECK(false);
+}
+
+admin::VolumeReport report_of(const VolumeDescriptor& volume, const std::string& store) {
+  admin::VolumeReport out;
+  out.name = volume.name;
+  out.store = store;
+  out.uuid = to_string(volume.uuid);
+  out.size = volume.created_size.value();
+  out.block_size = volume.block_size;
+  out.state = "not served";
+  return out;
+}
+
+}  // namespace
+
+admin::VolumeReport Gateway::report(const ServedVolume& served) const {
+  admin::VolumeReport out;
+  out.name = served.wanted().name;
+  out.store = served.wanted().store;
+  out.configured = true;
+  out.state = to_string(DeviceState::attaching);
+  out.trouble = served.trouble();
+  LunOf at = lun_of(out.name);
+  if (at.target != nullptr) {
+    out.target = at.target->iqn;
+    out.lun = at.lun.number;
+  }
+  const Volume* volume = served.volume();
+  if (volume == nullptr) return out;
+  const Geometry geometry = volume->geometry();
+  out.uuid = to_string(geometry.identity);
+  out.block_size = geometry.block_size;
+  out.size = geometry.blocks.value() * geometry.block_size;
+  const VolumeStatus status = volume->status();
+  out.state = to_string(status.state);
+  out.mapped = status.usage.mapped.value();
+  out.unsafe = status.usage.unsafe.value();
+  out.unsafe_seconds = std::chrono::duration<double>(status.usage.unsafe_since).count();
+  out.epoch = status.epoch;
+  out.newest_sequence = status.newest_sequence;
+  out.durable_sequence = status.durable_sequence;
+  out.chunks_in_flight = status.chunks_in_flight;
+  return out;
+}
+
+admin::StatusReport Gateway::status() const {
+  admin::StatusReport out;
+  out.name = config_.name;
+  out.version = kVersion;
+  out.pid = ::getpid();
+  out.started = seconds_since_epoch(started_);
+  out.ready = is_ready();
+  out.state_dir = config_.state_dir.native();
+  for (const iscsi::PortalConfig& portal : server_->portals()) {
+    config::Endpoint endpoint{portal.address, portal.port};
+    out.portals.push_back({config::to_string(endpoint), portal.advertise, portal.group});
+  }
+  for (const auto& volume : volumes_) out.volumes.push_back(report(*volume));
+  out.sessions = server_->sessions().size();
+  out.targets = config_.targets.size();
+  return out;
+}
+
+std::vector<admin::SessionReport> Gateway::sessions() const {
+  std::vector<admin::SessionReport> out;
+  for (const iscsi::SessionInfo& session : server_->sessions()) {
+    admin::SessionReport report;
+    report.initiator = session.initiator;
+    report.address = session.address;
+    report.target = session.target;
+    report.isid = session.isid;
+    report.tsih = session.tsih;
+    report.portal_group = session.portal_group;
+    report.since = seconds_since_epoch(session.since);
+    report.commands = session.commands;
+    report.bytes_read = session.bytes_read;
+    report.bytes_written = session.bytes_written;
+    report.in_flight = session.in_flight;
+    out.push_back(std::move(report));
+  }
+  return out;
+}
+
+std::vector<admin::TargetReport> Gateway::targets() const {
+  std::vector<admin::TargetReport> out;
+  const std::vector<iscsi::SessionInfo> sessions = server_->sessions();
+  for (const config::Target& target : config_.targets) {
+    admin::TargetReport report;
+    report.iqn = target.iqn;
+    report.open = target.open;
+    report.portal_groups.assign(target.portal_groups.begin(), target.portal_groups.end());
+    for (const config::Lun& lun : target.luns) {
+      report.luns.push_back({lun.number, lun.volume, lun.read_only});
+    }
+    for (const config::Access& access : target.access) {
+      report.access.push_back(
+          {access.initiator, {access.luns.begin(), access.luns.end()}, access.read_only});
+    }
+    auto is_here = [&target](const iscsi::SessionInfo& s) { return s.target == target.iqn; };
+    report.sessions =
+        static_cast<uint64_t>(std::count_if(sessions.begin(), sessions.end(), is_here));
+    out.push_back(std::move(report));
+  }
+  return out;
+}
+
+Task Gateway::list(Store& store) {
+  store.is_listing = true;
+  Result<std::vector<VolumeDescriptor>> listed = co_await list_volumes(*store.objects);
+  store.listed = std::move(listed);
+  store.is_listing = false;
+  ++store.listings;
+  changed_.notify_all();
+}
+
+asio::awaitable<admin::VolumeList> Gateway::volumes() {
+  std::map<std::string, uint64_t> awaited;  // the number of the listing we wait for, by store
+  for (auto& [name, store] : stores_) {
+    awaited[name] = store.listings + 1;
+    if (!store.is_listing) listing_.spawn("list volumes", list(store));
+  }
+  auto is_listed = [this](const auto& one) { return stores_.at(one.first).listings >= one.second; };
+  const TimePoint deadline = std::chrono::steady_clock::now() + kListingTime;
+  while (!std::all_of(awaited.begin(), awaited.end(), is_listed)) {
+    const Duration left = deadline - std::chrono::steady_clock::now();
+    if (left <= Duration::zero()) break;
+    co_await changed_.wait_for(left);
+  }
+  admin::VolumeList out;
+  for (const auto& volume : volumes_) out.volumes.push_back(report(*volume));
+  const auto by_name = [](const auto& a, const auto& b) { return a.name < b.name; };
+  std::sort(out.volumes.begin(), out.volumes.end(), by_name);
+  for (const auto& one : awaited) {
+    const Store& store = stores_.at(one.first);
+    if (!is_listed(one)) {
+      out.problems.push_back(fmt::format("store {}: no answer yet", one.first));
+    } else if (!store.listed) {
+      out.problems.push_back(
+          fmt::format("store {}: {}", one.first, store.listed.error().message()));
+    } else {
+      for (const VolumeDescriptor& found : *store.listed) {
+        const config::Volume* configured = config_.find_volume(found.name);
+        if (configured != nullptr && configured->store == one.first) continue;
+        out.volumes.push_back(report_of(found, one.first));
+      }
+    }
+  }
+  co_return out;
+}
+
+Async<admin::VolumeReport> Gateway::volume(std::string name) {
+  for (const auto& volume : volumes_) {
+    if (volume->wanted().name == name) co_return report(*volume);
+  }
+  for (auto& [store_name, store] : stores_) {
+    Result<VolumeDescriptor> found = co_await find_volume(*store.objects, name);
+    if (found) co_return report_of(*found, store_name);
+    if (found.error().code() != ErrorCode::not_found) {
+      co_return found.error().within(fmt::format("store {}", store_name));
+    }
+  }
+  co_return Error(ErrorCode::not_found, fmt::format("there is no volume \"{}\"", name));
+}
+
+Result<std::string> Gateway::store_to_create_in(const admin::CreateVolume& request) const {
+  if (stores_.contains(request.store)) return request.store;
+  if (request.store.empty() && stores_.size() == 1) return stores_.begin()->first;
+  std::vector<std::string> names;
+  for (const auto& entry : stores_) names.push_back(entry.first);
+  if (request.store.empty()) {
+    return Error(ErrorCode::invalid,
+                 fmt::format("which store? There are: {}", fmt::join(names, ", ")));
+  }
+  return Error(ErrorCode::invalid, fmt::format("there is no store \"{}\"{}", request.store,
+                                               config::did_you_mean(request.store, names)));
+}
+
+Async<admin::VolumeReport> Gateway::create_volume(admin::CreateVolume request) {
+  Result<std::string> store = store_to_create_in(request);
+  if (!store) co_return store.error();
+  VolumeDescriptor wanted{request.name, Uuid{}, ByteCount(request.size), request.block_size, 0};
+  Result<void> possible = check_descriptor(wanted);
+  if (!possible) co_return possible.error();
+  Result<std::optional<RememberedVolume>> remembered = state_dir_->recall(request.name);
+  if (!remembered) co_return remembered.error();
+  if (*remembered) {
+    co_return Error(
+        ErrorCode::conflict,
+        fmt::format("this gateway has served a volume \"{}\" before (UUID {}, store \"{}\"); "
+                    "{} remembers it",
+                    request.name, to_string((*remembered)->descriptor.uuid), (*remembered)->store,
+                    state_dir_->file_of(request.name).native()));
+  }
+  ObjectStore& objects = *stores_.at(*store).objects;
+  Result<VolumeDescriptor> created = co_await swiftness::create_volume(
+      objects, request.name, wanted.created_size, request.block_size);
+  if (!created) co_return created.error();
+  co_return report_of(*created, *store);
+}
+
+}  // namespace swiftness
