@@ -123,6 +123,40 @@ TEST_F(SwiftLiveTest, ExpiredObjectsGo) {
   EXPECT_EQ(code_of(user_->head(object_)), ErrorCode::not_found);
 }
 
+Task keep_busy(SwiftStore& store, int worker, TimePoint until, int& calls,
+               std::vector<std::string>& failures) {
+  const Buffer data = noise(100'000, static_cast<uint64_t>(worker));
+  const ByteRange all{0, data.size()};
+  const PutOptions as_it_comes;
+  const GetOptions any_copy;
+  for (int i = 0; std::chrono::steady_clock::now() < until; ++i) {
+    const ObjectName object{"box", fmt::format("busy/{}/{}", worker, i)};
+    Result<void> put = co_await store.put(object, data, as_it_comes);
+    if (!put.ok()) failures.push_back(put.error().message());
+    Result<Buffer> back = co_await store.get(object, all, any_copy);
+    if (!back.ok()) {
+      failures.push_back(back.error().message());
+    } else if (!(BufferList(*back) == BufferList(data))) {
+      failures.push_back(object.name + " differs");
+    }
+    calls += 2;
+  }
+}
+
+// On a Swift whose tokens live shorter than this test (--token-life 2) it shows the renewal.
+TEST_F(SwiftLiveTest, NoCallFailsUnderLoad) {
+  int calls = 0;
+  std::vector<std::string> failures;
+  for (int worker = 0; worker < 8; ++worker) {
+    const TimePoint until = std::chrono::steady_clock::now() + 7s;
+    asio::co_spawn(io_, keep_busy(*store_, worker, until, calls, failures), rethrow);
+  }
+  io_.restart();
+  io_.run();
+  fmt::print("{} calls in 7 s\n", calls);
+  EXPECT_EQ(failures, std::vector<std::string>{});
+}
+
 class Stopwatch {
  public:
   double seconds() const {
@@ -221,22 +255,26 @@ TEST_F(SwiftOutageTest, NeverSaysAbsentOfWhatIsThere) {
     names.push_back(fmt::format("chunk/{}", i));
     ASSERT_TRUE(user_->put({"silver", names.back()}, "x").ok());
   }
-  for (const char* servers :
-       {"account", "container", "account container", "memcached", "account memcached",
-        "container memcached", "account container memcached", "object1", "object2", "object",
-        "account memcached object1"}) {
+  for (const char* servers : {"account", "container", "account container", "object1", "object2",
+                              "object", "account object1", "memcached"}) {
     control(fmt::format("stop {}", servers));
+    if (std::string_view(servers) != "memcached") {
+      control("stop memcached");  // the proxy forgets what it knew of accounts and containers
+      control("start memcached");
+    }
     open_anew();
     Answers seen = user_->presence("silver", names);
     Answers of_absent = user_->presence("silver", {"never/there"});
+    Result<ObjectInfo> alone = user_->head({"silver", names[0]});  // what a plain HEAD would claim
     int yes = 0;
     int unknown = 0;
     for (Presence presence : seen) {
       EXPECT_NE(presence, Presence::no) << "without " << servers;
       ++(presence == Presence::yes ? yes : unknown);
     }
-    fmt::print("without {:28} {:2} yes, {:2} unknown; of an absent one: {}\n", servers, yes,
-               unknown, of_absent[0] == Presence::no ? "no" : "unknown");
+    fmt::print("without {:18} {:2} yes, {:2} unknown; HEAD alone: {}; of an absent one: {}\n",
+               servers, yes, unknown, alone.ok() ? "there" : to_string(alone.error().code()),
+               of_absent[0] == Presence::no ? "no" : "unknown");
     bring_back(servers);
   }
   open_anew();
