@@ -202,6 +202,10 @@ Bytes standard_inquiry(const Identity& identity, std::byte peripheral) {
   return data;
 }
 
+bool has_vpd_page(uint8_t page_code) noexcept {
+  return std::ranges::find(kPages, page_code) != kPages.end();
+}
+
 std::optional<Bytes> vpd_page(uint8_t page_code, const Identity& identity, const TargetPort& port,
                               const Geometry& geometry) {
   switch (page_code) {

@@ -27,6 +27,8 @@ inline constexpr uint8_t kBlockDeviceCharacteristics = 0xb1;
 inline constexpr uint8_t kLogicalBlockProvisioning = 0xb2;
 }  // namespace vpd
 
+bool has_vpd_page(uint8_t page_code) noexcept;
+
 // A VPD page of a logical unit; nothing when there is no such page.
 std::optional<Bytes> vpd_page(uint8_t page_code, const Identity& identity, const TargetPort& port,
                               const Geometry& geometry);

@@ -80,7 +80,7 @@ TransferPlan LogicalUnit::plan(const Command& command) noexcept {
     if (attention) return ends_with(check_condition(*attention));
   }
   if (!examined.plan.final && examined.command->run && tasks_.full()) {
-    examined.plan.final = ended_with(Status::task_set_full);
+    return ends_with(ended_with(Status::task_set_full));
   }
   return std::move(examined.plan);
 }

@@ -52,8 +52,9 @@ class TaskRouter {
   void detach(NexusId nexus);            // its tickets are cancelled first; I_T nexus loss
 
   // Never waits, never fails: a command that cannot run carries its final status in the plan.
-  // Direction and bytes say what the CDB asks for even then, where that is known: the residual of a
-  // refused command is computed from them. Reports (and so uses up) unit attentions.
+  // Direction and bytes are set beside a final status only for a write whose initiator expects to
+  // send less than its CDB asks for (0E/03): the residual overflow is computed from them. Reports,
+  // and so uses up, unit attentions.
   TransferPlan plan(const Command& command) noexcept;
 
   // data_out has min(plan.bytes, expected_data_length) bytes for a command from the initiator.
