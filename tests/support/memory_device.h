@@ -44,7 +44,7 @@ class MemoryDevice final : public BlockDevice {
 
   void hang() { first_held_ = std::min(first_held_, arrivals_); }  // operations from now on wait
   void release_one() {                                             // the oldest of them goes on
-    ++first_held_;
+    if (first_held_ != kNone) ++first_held_;
     released_.notify_all();
   }
   void release() {  // all go on, and later ones do not wait
