@@ -1,6 +1,5 @@
 #include "target/scsi/sense.h"
 
-#include <array>
 #include <limits>
 #include <utility>
 
@@ -11,6 +10,8 @@ namespace {
 
 constexpr size_t kFixedSize = 18;
 constexpr size_t kDescriptorHeaderSize = 8;
+constexpr size_t kInformationSize = 12;
+constexpr size_t kFieldSize = 8;
 
 // SENSE KEY SPECIFIC with SKSV set (SPC-5 4.4.2.4.2): the same three bytes in both formats.
 void put_field_pointer(std::byte* at, const FieldPointer& field) {
@@ -37,22 +38,25 @@ Bytes encode_fixed(const Sense& sense) {
 }
 
 Bytes encode_descriptors(const Sense& sense) {
-  Bytes out(kDescriptorHeaderSize);
+  size_t descriptors = (sense.information ? kInformationSize : 0) + (sense.field ? kFieldSize : 0);
+  Bytes out(kDescriptorHeaderSize + descriptors);
   out[0] = std::byte{0x72};
   out[1] = static_cast<std::byte>(sense.key);
   out[2] = std::byte{sense.additional.code};
   out[3] = std::byte{sense.additional.qualifier};
+  out[7] = static_cast<std::byte>(descriptors);
+  std::byte* at = out.data() + kDescriptorHeaderSize;
   if (sense.information) {  // Information descriptor, SPC-5 4.4.2.2
-    std::array<std::byte, 12> descriptor{std::byte{0x00}, std::byte{0x0a}, std::byte{0x80}};
-    store_be(&descriptor[4], *sense.information);
-    out.insert(out.end(), descriptor.begin(), descriptor.end());
+    at[1] = std::byte{kInformationSize - 2};
+    at[2] = std::byte{0x80};  // VALID
+    store_be(at + 4, *sense.information);
+    at += kInformationSize;
   }
   if (sense.field) {  // Sense Key Specific descriptor, SPC-5 4.4.2.4
-    std::array<std::byte, 8> descriptor{std::byte{0x02}, std::byte{0x06}};
-    put_field_pointer(&descriptor[4], *sense.field);
-    out.insert(out.end(), descriptor.begin(), descriptor.end());
+    at[0] = std::byte{0x02};
+    at[1] = std::byte{kFieldSize - 2};
+    put_field_pointer(at + 4, *sense.field);
   }
-  out[7] = static_cast<std::byte>(out.size() - kDescriptorHeaderSize);
   return out;
 }
 
