@@ -36,6 +36,7 @@ Task Connection::serve(std::shared_ptr<Connection> self) {
   c.server_->add(c);
   c.writer_.start(self, {.drained =
                              [&c] {
+                               if (c.session_) c.session_->answers_left();
                                if (c.finish_) c.close(c.finish_reason_);
                              },
                          .failed = [&c](const std::string& why) { c.close(why); }});

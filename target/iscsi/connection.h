@@ -71,10 +71,12 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   // full feature phase (full_feature.cc); false: read no further
   bool dispatch_in_order(ReceivedPdu pdu);
   bool dispatch(ReceivedPdu pdu);
+  bool dispatch_held();
+  bool take_turn(ReceivedPdu pdu);
   void on_nop_out(const ReceivedPdu& pdu);
   bool on_text(const ReceivedPdu& pdu);
   bool on_logout(const ReceivedPdu& pdu);
-  void on_task_management(const ReceivedPdu& pdu);
+  bool on_task_management(const ReceivedPdu& pdu);
   void reject(const Bhs& header, RejectReason reason);
   std::string answer_text(const TextKeys& keys);
 

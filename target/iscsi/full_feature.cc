@@ -82,22 +82,27 @@ bool Connection::on_pdu(const Bhs& header) {
 }
 
 bool Connection::dispatch_in_order(ReceivedPdu pdu) {
-  auto session = session_;
   uint32_t cmd_sn = cmd_sn_of(pdu.header);
-  if (session->window().classify(cmd_sn) == CommandWindow::Arrival::early) {
-    session->hold(cmd_sn, std::move(pdu));
+  if (session_->window().classify(cmd_sn) == CommandWindow::Arrival::early) {
+    session_->hold(cmd_sn, std::move(pdu));
     return true;
   }
-  std::optional<ReceivedPdu> turn = std::move(pdu);
-  while (turn) {
-    session->admit_next();
-    // A command keeps its place in the window until it is answered; everything else is done at
-    // once.
-    if (!turn->task) session->window().release();
-    if (!dispatch(std::move(*turn)) || closed_) return false;
-    turn = session->take_held();
+  return take_turn(std::move(pdu)) && dispatch_held();
+}
+
+// What arrived early and has its turn now.
+bool Connection::dispatch_held() {
+  while (std::optional<ReceivedPdu> pdu = session_->take_held()) {
+    if (!take_turn(std::move(*pdu))) return false;
   }
   return true;
+}
+
+bool Connection::take_turn(ReceivedPdu pdu) {
+  session_->admit_next();
+  // A command keeps its place in the window until it is answered, everything else is done at once.
+  if (!pdu.task) session_->window().release();
+  return dispatch(std::move(pdu)) && !closed_;
 }
 
 bool Connection::dispatch(ReceivedPdu pdu) {
@@ -117,8 +122,7 @@ bool Connection::dispatch(ReceivedPdu pdu) {
     case Opcode::logout_request:
       return on_logout(pdu);
     case Opcode::task_management_request:
-      on_task_management(pdu);
-      return true;
+      return on_task_management(pdu);
     case Opcode::login_request:  // 6.3: not in full feature phase; ERL 0 knows one way out
       reject(pdu.header, RejectReason::protocol_error);
       finish_reason_ = "a login request in full feature phase";
@@ -191,12 +195,13 @@ bool Connection::on_logout(const ReceivedPdu& pdu) {
   return answer.response != kClosed;
 }
 
-void Connection::on_task_management(const ReceivedPdu& pdu) {
+bool Connection::on_task_management(const ReceivedPdu& pdu) {
   TaskManagementRequest request = pdu_cast<TaskManagementRequest>(pdu.header);
   TaskManagementResponse answer;
   answer.initiator_task_tag = request.initiator_task_tag;
   answer.response = session_->manage(request);
   respond(answer);
+  return dispatch_held();  // the abort of a command that never came may have filled a gap
 }
 
 void Connection::reject(const Bhs& header, RejectReason reason) {

@@ -131,7 +131,9 @@ Login::Verdict Login::take_keys(const TextKeys& keys, std::string& answers) {
   }
   Verdict bad = authenticate(keys, answers);
   if (bad) return bad;
-  negotiate_operational_keys(keys, result_.discovery, result_.parameters, answers);
+  Result<void> negotiated =
+      negotiate_operational_keys(keys, result_.discovery, result_.parameters, answers);
+  if (!negotiated) return Refusal{LoginStatus::initiator_error, negotiated.error().message()};
   declare(answers);
   return std::nullopt;
 }

@@ -202,8 +202,8 @@ std::optional<std::string> answer(const Key& key, std::string_view offered, bool
 
 }  // namespace
 
-void negotiate_operational_keys(const TextKeys& offered, bool discovery,
-                                SessionParameters& parameters, std::string& answers) {
+Result<void> negotiate_operational_keys(const TextKeys& offered, bool discovery,
+                                        SessionParameters& parameters, std::string& answers) {
   const TextKey* first_burst = nullptr;  // its answer depends on three others: it comes last
   for (const TextKey& offer : offered.all()) {
     if (offer.name == "FirstBurstLength") {
@@ -217,6 +217,9 @@ void negotiate_operational_keys(const TextKeys& offered, bool discovery,
       continue;
     }
     std::optional<std::string> result = answer(*key, offer.value, discovery, parameters);
+    if (key->kind == Kind::max_recv && result) {
+      return Error(ErrorCode::invalid, "MaxRecvDataSegmentLength is out of its range");
+    }
     if (result) append_key(answers, offer.name, *result);
   }
   if (first_burst != nullptr) {
@@ -225,6 +228,7 @@ void negotiate_operational_keys(const TextKeys& offered, bool discovery,
         answer(*find_key(first_burst->name), first_burst->value, discovery, parameters);
     append_key(answers, first_burst->name, irrelevant ? std::string(kIrrelevant) : *result);
   }
+  return {};
 }
 
 void renegotiate_keys(const TextKeys& offered, SessionParameters& parameters,

@@ -40,9 +40,10 @@ inline constexpr std::string_view kNotUnderstood = "NotUnderstood";
 
 // Answers every operational key of one login request into `answers`, and takes the results into
 // `parameters`. Keys of other clauses (names, security) are left to the caller; unknown ones are
-// answered NotUnderstood.
-void negotiate_operational_keys(const TextKeys& offered, bool discovery,
-                                SessionParameters& parameters, std::string& answers);
+// answered NotUnderstood. An error is a declaration nobody can work with: it has no answer, so the
+// login fails.
+Result<void> negotiate_operational_keys(const TextKeys& offered, bool discovery,
+                                        SessionParameters& parameters, std::string& answers);
 
 // The same in full feature phase (11.10): only MaxRecvDataSegmentLength may change there.
 void renegotiate_keys(const TextKeys& offered, SessionParameters& parameters, std::string& answers);

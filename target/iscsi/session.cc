@@ -95,7 +95,8 @@ SessionInfo Session::info() const {
 
 void Session::admit_next() {
   window_.take();
-  if (!window_.exhausted()) return;
+  // As the initiator sees it a command is in flight until its answer has left.
+  if (window_.in_flight() + unsent_answers_ < window_.size()) return;
   uint32_t most = server_->limits.window;
   if (window_.size() >= most) return;
   uint32_t wanted = std::min(window_.size(), most - window_.size());

@@ -51,6 +51,7 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
 
   // --- command numbering (session.cc)
   CommandWindow& window() noexcept { return window_; }
+  void answers_left() noexcept { unsent_answers_ = 0; }  // the connection has sent all it had
   void admit_next();  // ExpCmdSN moves; a window that is used up grows, if it may
   bool is_superfluous(uint32_t cmd_sn) const {  // outside the window, or held already
     return window_.classify(cmd_sn) == CommandWindow::Arrival::outside || held_.contains(cmd_sn);
@@ -117,6 +118,7 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
   bool serving_posted_ = false;
   bool announcement_posted_ = false;
   uint32_t immediate_in_flight_ = 0;
+  uint32_t unsent_answers_ = 0;
   uint32_t next_transfer_tag_ = 1;
 
   uint64_t commands_ = 0;

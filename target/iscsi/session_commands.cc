@@ -244,9 +244,13 @@ void Session::fail_data(const ScsiTaskPtr& task) {
 // RFC 7143 11.4, 11.7: data, then status; a good status travels in the last Data-In.
 void Session::answer(const ScsiTaskPtr& task, scsi::ScsiResult result) {
   if (!connection_) return;
-  bool write = task->plan.direction == Direction::from_initiator && !task->plan.final;
-  uint64_t would_move = write ? task->plan.bytes : result.data_in.size();
-  Residual residual = residual_of(would_move, task->command.expected_data_length);
+  ++unsent_answers_;
+  uint32_t expected = task->command.expected_data_length;
+  // A write that was refused has moved nothing, but may have asked for more than was expected.
+  bool refused = task->plan.final.has_value();
+  bool write = task->plan.direction == Direction::from_initiator &&
+               (!refused || task->plan.bytes > expected);
+  Residual residual = residual_of(write ? task->plan.bytes : result.data_in.size(), expected);
   uint32_t data_pdus = 0;
   if (task->command.reads && !write) {
     bool collapse = result.sense.empty() && (result.status == scsi::Status::good ||

@@ -53,7 +53,7 @@ struct PortalConfig {
   std::string address = "0.0.0.0";  // IPv4 or IPv6; "0.0.0.0" and "::" are wildcards
   uint16_t port = 3260;             // 0: any free port (tests); see Server::portals()
   uint16_t group = 1;               // Target Portal Group Tag
-  std::string advertise;  // "host:port" told to initiators instead; empty: the address itself
+  std::string advertise{};  // "host:port" told to initiators instead; empty: the address itself
 };
 
 // Every bound of this layer. Lengths of PDUs and bursts are protocol values: negotiation.h.

@@ -1,0 +1,245 @@
+// Numbers, pings, rejects: the rest of full feature phase.
+#include <gtest/gtest.h>
+
+#include "tests/iscsi/test_target.h"
+
+namespace swiftness::test {
+namespace {
+
+using namespace iscsi;
+using std::chrono::milliseconds;
+
+TEST(Numbers, CommandsOutsideTheWindowAreIgnoredWithTheirData) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  uint32_t right = initiator->cmd_sn;
+  for (uint32_t wrong : {right - 1, right - 1000, initiator->max_cmd_sn + 1, right + 0x80000000}) {
+    initiator->cmd_sn = wrong;
+    uint32_t tag = initiator->queue_command(write10(0, pattern(4096, 1)));
+    EXPECT_FALSE(initiator->complete(tag, milliseconds(50)));
+  }
+  initiator->cmd_sn = right;
+  EXPECT_EQ(initiator->run(read10(0, 8))->data, Octets(4096));
+}
+
+TEST(Numbers, AnEarlyCommandWaitsForItsTurn) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  uint32_t first = initiator->cmd_sn;
+  initiator->cmd_sn = first + 2;
+  uint32_t third = initiator->queue_command(write10(0, pattern(512, 3)));
+  initiator->cmd_sn = first + 1;
+  uint32_t second = initiator->queue_command(write10(0, pattern(512, 2)));
+  EXPECT_FALSE(initiator->complete(third, milliseconds(100)));
+  initiator->cmd_sn = first;
+  uint32_t tag = initiator->queue_command(write10(0, pattern(512, 1)));
+  initiator->cmd_sn = first + 3;
+  EXPECT_EQ(initiator->complete(tag)->status, 0);
+  EXPECT_EQ(initiator->complete(second)->status, 0);
+  EXPECT_EQ(initiator->complete(third)->status, 0);
+  EXPECT_EQ(initiator->run(read10(0, 1))->data, pattern(512, 3)) << "in order of CmdSN";
+}
+
+TEST(Numbers, AbortOfACommandThatNeverCameFillsItsGap) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  uint32_t missing = initiator->cmd_sn++;
+  uint32_t tag = initiator->queue_command(test_unit_ready());
+  EXPECT_FALSE(initiator->complete(tag, milliseconds(100)));
+  EXPECT_EQ(initiator->task_management(1, 0, 0x12345, missing), 0);
+  EXPECT_TRUE(initiator->complete(tag)) << "the gap is filled, so its turn has come";
+}
+
+TEST(Numbers, CmdSnWraps) {
+  TestTarget target;
+  auto initiator = target.connect();
+  initiator.cmd_sn = 0xfffffffa;
+  LoginOptions options;
+  options.target = kTarget;
+  ASSERT_TRUE(RawInitiator::succeeded(initiator.login(options)));
+  initiator.run(test_unit_ready());
+  for (uint32_t i = 0; i < 20; ++i) {
+    ASSERT_TRUE(initiator.window() > 0);
+    EXPECT_EQ(initiator.run(write10(i, pattern(512, i)))->status, 0);
+  }
+}
+
+TEST(Numbers, TheWindowGrowsForOneWhoUsesIt) {
+  IscsiLimits limits;
+  limits.initial_window = 4;
+  limits.window = 64;
+  TestTarget target(limits);
+  auto initiator = logged_in(target);
+  EXPECT_EQ(initiator->window(), 4u);
+  for (int round = 0; round < 8; ++round) {
+    std::vector<uint32_t> tags;
+    for (uint32_t n = initiator->window(); n > 0; --n) {
+      tags.push_back(initiator->queue_command(read10(0, 1)));
+    }
+    for (uint32_t tag : tags) ASSERT_TRUE(initiator->complete(tag));
+  }
+  EXPECT_EQ(initiator->window(), 64u);
+}
+
+TEST(Numbers, WindowsShareTheUnsolicitedBudget) {
+  IscsiLimits limits;
+  limits.initial_window = 16;
+  limits.unsolicited_memory = 20 * 262144;
+  TestTarget target(limits);
+  LoginOptions options;
+  std::vector<std::unique_ptr<RawInitiator>> sessions;
+  std::vector<uint32_t> windows;
+  for (uint8_t i = 0; i < 3; ++i) {
+    options.isid[5] = i;
+    sessions.push_back(logged_in(target, options));
+    windows.push_back(sessions.back()->window());
+  }
+  EXPECT_EQ(windows, (std::vector<uint32_t>{16, 4, 2}));
+  sessions[0].reset();
+  EXPECT_TRUE(target.eventually([&] { return target.server().sessions().size() == 2; }));
+  options.isid[5] = 7;
+  EXPECT_GT(logged_in(target, options)->window(), 8u);
+}
+
+TEST(Numbers, StatSnCountsResponses) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  uint32_t expected = initiator->exp_stat_sn;
+  for (int i = 0; i < 3; ++i) {
+    auto nop = initiator->nop("x");
+    ASSERT_TRUE(nop);
+    EXPECT_EQ(nop->as<NopIn>().stat_sn, expected++);
+  }
+}
+
+TEST(Commands, ATagInUseIsRejected) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  target.hang();
+  uint32_t tag = initiator->queue_command(read10(0, 1));
+  initiator->next_tag = tag;
+  initiator->queue_command(read10(0, 1));
+  auto reject = initiator->receive_kind(Opcode::reject);
+  ASSERT_TRUE(reject);
+  EXPECT_EQ(reject->as<Reject>().reason, static_cast<uint8_t>(RejectReason::task_in_progress));
+  ASSERT_EQ(reject->data.size(), kBhsSize) << "the header it is about";
+  target.release();
+  EXPECT_EQ(initiator->complete(tag)->status, 0);
+  EXPECT_EQ(initiator->run(read10(0, 1))->status, 0) << "the rejected command used its CmdSN";
+}
+
+TEST(Commands, ImmediateOnesHaveACap) {
+  IscsiLimits limits;
+  limits.immediate_commands = 2;
+  TestTarget target(limits);
+  auto initiator = logged_in(target);
+  target.hang();
+  ScsiRequest read = read10(0, 1);
+  read.immediate = true;
+  for (int i = 0; i < 3; ++i) initiator->queue_command(read);
+  auto reject = initiator->receive_kind(Opcode::reject);
+  ASSERT_TRUE(reject);
+  EXPECT_EQ(reject->as<Reject>().reason,
+            static_cast<uint8_t>(RejectReason::too_many_immediate_commands));
+  target.release();
+  EXPECT_TRUE(initiator->complete_any());
+  EXPECT_TRUE(initiator->complete_any());
+}
+
+TEST(Commands, UnknownOpcodesAndSnackAreRejected) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  for (int opcode : {0x10, 0x1c, 0x07}) {
+    Bhs header;
+    header.opcode = static_cast<uint8_t>(opcode | kImmediate);
+    header.flags = kFinal;
+    initiator->queue(header);
+    auto reject = initiator->receive_kind(Opcode::reject);
+    ASSERT_TRUE(reject) << opcode;
+    EXPECT_EQ(reject->data.size(), kBhsSize);
+  }
+  EXPECT_TRUE(initiator->nop("still here"));
+}
+
+TEST(Commands, LoginInFullFeaturePhaseEndsTheConnection) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  initiator->queue(LoginRequest{});
+  EXPECT_TRUE(initiator->closed_by_target());
+}
+
+TEST(Commands, APduThatIsTooLongEndsTheConnection) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  NopOut header;
+  header.data_segment_length = 262145;
+  initiator->queue_bytes(std::as_bytes(std::span(&header, 1)));
+  EXPECT_TRUE(initiator->closed_by_target());
+}
+
+TEST(Pings, IdleInitiatorsArePingedAndDeadOnesDropped) {
+  IscsiLimits limits;
+  limits.ping_after = milliseconds(100);
+  limits.ping_timeout = milliseconds(200);
+  TestTarget target(limits);
+  auto alive = logged_in(target);
+  LoginOptions options;
+  options.isid[5] = 2;
+  auto dead = logged_in(target, options);
+  auto until = std::chrono::steady_clock::now() + milliseconds(900);
+  while (std::chrono::steady_clock::now() < until) alive->complete_any(milliseconds(20));
+  EXPECT_TRUE(alive->nop("it answered its pings"));
+  EXPECT_TRUE(dead->closed_by_target(milliseconds(100)));
+  EXPECT_EQ(target.sessions().size(), 1u);
+}
+
+TEST(Pings, NopOutWithoutATagIsNotAnswered) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  NopOut pdu;
+  pdu.opcode |= kImmediate;
+  initiator->queue(pdu);
+  EXPECT_FALSE(initiator->receive(milliseconds(50)));
+  std::string large(200000, 'n');
+  auto echo = initiator->nop(large);
+  ASSERT_TRUE(echo);
+  EXPECT_EQ(echo->text(), large);
+}
+
+TEST(Text, InANormalSession) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  auto answer = initiator->text({{"SendTargets", ""}, {"X-what", "1"}});
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->key("TargetName"), kTarget);
+  EXPECT_EQ(answer->key("X-what"), "NotUnderstood");
+  answer = initiator->text({{"SendTargets", "All"}});
+  EXPECT_EQ(answer->key("SendTargets"), "Reject");
+  answer = initiator->text({{"MaxRecvDataSegmentLength", "512"}, {"MaxBurstLength", "512"}});
+  EXPECT_EQ(answer->key("MaxBurstLength"), "Reject");
+  auto read = initiator->run(read10(0, 8));
+  EXPECT_EQ(read->data_in_pdus, 8u) << "the new MaxRecvDataSegmentLength";
+}
+
+TEST(Sessions, SeveralAtOnceShareTheDisk) {
+  TestTarget target;
+  std::vector<std::unique_ptr<RawInitiator>> sessions;
+  LoginOptions options;
+  for (uint8_t i = 0; i < 8; ++i) {
+    options.isid[5] = i;
+    sessions.push_back(logged_in(target, options));
+  }
+  EXPECT_EQ(target.sessions().size(), 8u);
+  for (uint32_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(sessions[i]->run(write10(i * 8, pattern(4096, i)))->status, 0);
+  }
+  for (uint32_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(sessions[7 - i]->run(read10(i * 8, 8))->data, pattern(4096, i));
+  }
+  uint16_t tsih = target.sessions()[0].tsih;
+  EXPECT_TRUE(target.on_shard([&] { return target.server().drop_session(tsih); }));
+  EXPECT_EQ(target.sessions().size(), 7u);
+}
+
+}  // namespace
+}  // namespace swiftness::test
