@@ -23,8 +23,7 @@ constexpr int kDone = 0, kFailed = 1, kUsage = 2;  // exit codes
 // From SIGTERM to the end, whatever the stores do. Within what service managers grant.
 constexpr Duration kStopTime = std::chrono::seconds(20);
 
-constexpr const char* kFooter = R"(
-Example:
+constexpr const char* kFooter = R"(Example:
   swiftness config example > gateway.yaml
   swiftnessd --config gateway.yaml
 
@@ -131,7 +130,7 @@ int main(int argc, char** argv) {
                                                     {"error", log::Level::error}};
   app.add_option("--log-level", arguments.log_level,
                  "Least severe lines logged: debug, info, warning or error (default: info)")
-      ->transform(CLI::Transformer(levels))
+      ->transform(CLI::Transformer(levels).description(""))
       ->type_name("LEVEL");
   app.add_flag("--check", arguments.only_check, "Only check the configuration");
   try {

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "target/admin/version.h"
 #include "target/cli/commands.h"
@@ -10,8 +11,7 @@
 namespace swiftness::cli {
 namespace {
 
-constexpr const char* kFooter = R"(
-Examples:
+constexpr const char* kFooter = R"(Examples:
   swiftness config example > gateway.yaml      a configuration to start from
   swiftness config check gateway.yaml          what is wrong with it, if anything
   swiftness status --config gateway.yaml       the gateway that runs with it
@@ -40,13 +40,12 @@ void add_offline(CLI::App* command, Words& words) {
 
 void add_volume_commands(CLI::App& app, Words& words) {
   CLI::App* volume = app.add_subcommand("volume", "Volumes: create, list, show")->fallthrough();
-  volume->require_subcommand(1);
 
   CLI::App* create =
       reading(volume->add_subcommand("create", "Create a thin volume in a store"), words);
   create->fallthrough();
   create->footer(
-      "\nExample:\n  swiftness volume create data --size 10GiB --store cloud --block-size 4096");
+      "Example:\n  swiftness volume create data --size 10GiB --store cloud --block-size 4096");
   create->add_option("name", words.create.name, "1 to 64 of a-z, 0-9, '.', '_' and '-'")
       ->required()
       ->type_name("NAME");
@@ -60,7 +59,7 @@ void add_volume_commands(CLI::App& app, Words& words) {
       ->type_name("STORE");
   create
       ->add_option("--block-size", words.create.block_size, "Logical block in bytes (default: 512)")
-      ->check(CLI::IsMember({512, 4096}))
+      ->check(CLI::IsMember({512, 4096}).description(""))
       ->type_name("512|4096");
   create->callback(
       [&words] { words.chosen = [&words] { return volume_create(words.common, words.create); }; });
@@ -69,14 +68,14 @@ void add_volume_commands(CLI::App& app, Words& words) {
       reading(volume->add_subcommand("list", "Volumes served, and others in the stores"), words);
   list->fallthrough();
   add_offline(list, words);
-  list->footer("\nExample:\n  swiftness volume list --offline --config gateway.yaml");
+  list->footer("Example:\n  swiftness volume list --offline --config gateway.yaml");
   list->callback([&words] { words.chosen = [&words] { return volume_list(words.common); }; });
 
   CLI::App* show =
       reading(volume->add_subcommand("show", "All that is known of one volume"), words);
   show->fallthrough();
   add_offline(show, words);
-  show->footer("\nExample:\n  swiftness volume show data");
+  show->footer("Example:\n  swiftness volume show data");
   show->add_option("name", words.volume, "The volume")->required()->type_name("NAME");
   show->callback(
       [&words] { words.chosen = [&words] { return volume_show(words.common, words.volume); }; });
@@ -84,22 +83,20 @@ void add_volume_commands(CLI::App& app, Words& words) {
 
 void add_config_commands(CLI::App& app, Words& words) {
   CLI::App* config = app.add_subcommand("config", "Configurations: check, example");
-  config->require_subcommand(1);
 
   CLI::App* check =
       config->add_subcommand("check", "Check a configuration; works without a gateway");
-  check->footer("\nExample:\n  swiftness config check gateway.yaml");
+  check->footer("Example:\n  swiftness config check gateway.yaml");
   check->add_option("file", words.file, "The configuration")->required()->type_name("FILE");
   check->callback([&words] { words.chosen = [&words] { return config_check(words.file); }; });
 
   CLI::App* example =
       config->add_subcommand("example", "Print a commented configuration that works as it is");
-  example->footer("\nExample:\n  swiftness config example > gateway.yaml");
+  example->footer("Example:\n  swiftness config example > gateway.yaml");
   example->callback([&words] { words.chosen = [] { return config_example(); }; });
 }
 
 void add_commands(CLI::App& app, Words& words) {
-  app.require_subcommand(1);
   app.add_option("--socket", words.common.socket,
                  "The gateway's socket (default: /var/lib/swiftness/admin.sock)")
       ->type_name("PATH");
@@ -110,7 +107,7 @@ void add_commands(CLI::App& app, Words& words) {
   CLI::App* status_command =
       reading(app.add_subcommand("status", "The gateway and its volumes"), words);
   status_command->fallthrough();
-  status_command->footer("\nExample:\n  swiftness status --config gateway.yaml");
+  status_command->footer("Example:\n  swiftness status --config gateway.yaml");
   status_command->callback([&words] { words.chosen = [&words] { return status(words.common); }; });
 
   add_volume_commands(app, words);
@@ -118,16 +115,15 @@ void add_commands(CLI::App& app, Words& words) {
   CLI::App* sessions_command =
       reading(app.add_subcommand("sessions", "Initiators that are logged in"), words);
   sessions_command->fallthrough();
-  sessions_command->footer("\nExample:\n  swiftness sessions --json");
+  sessions_command->footer("Example:\n  swiftness sessions --json");
   sessions_command->callback(
       [&words] { words.chosen = [&words] { return sessions(words.common); }; });
 
   CLI::App* target = app.add_subcommand("target", "Targets: list")->fallthrough();
-  target->require_subcommand(1);
   CLI::App* targets =
       reading(target->add_subcommand("list", "Targets, their LUNs and who may use them"), words);
   targets->fallthrough();
-  targets->footer("\nExample:\n  swiftness target list");
+  targets->footer("Example:\n  swiftness target list");
   targets->callback([&words] { words.chosen = [&words] { return target_list(words.common); }; });
 
   add_config_commands(app, words);
@@ -147,6 +143,11 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? cli::kDone : cli::kUsage;
+  }
+  if (!words.chosen) {  // "swiftness", "swiftness volume": show what could follow
+    const std::vector<CLI::App*> group = app.get_subcommands();
+    std::fputs((group.empty() ? app : *group.front()).help().c_str(), stderr);
+    return cli::kUsage;
   }
   try {
     return words.chosen();

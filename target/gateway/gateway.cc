@@ -110,11 +110,6 @@ void Gateway::make_targets() {
 Result<void> Gateway::listen() {
   Result<void> listening = server_->listen();
   if (!listening) return listening;
-  for (const iscsi::PortalConfig& portal : server_->portals()) {
-    config::Endpoint endpoint{portal.address, portal.port};
-    log::info("gateway {}: iSCSI on {}, portal group {}", config_.name, config::to_string(endpoint),
-              portal.group);
-  }
   admin_ = std::make_unique<admin::HttpServer>(
       executor_, [this](admin::Request request) { return answer(std::move(request)); });
   Result<void> admin = admin_->listen_unix(config_.admin_socket());
