@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::string_view kTemporaryPrefix = ".tmp-";
 constexpr std::string_view kAnchorText = "swiftness container\n";
+constexpr int kTemporaryAttempts = 8;
 constexpr unsigned kFolderMode = 0700;  // what is inside is somebody's disk
 constexpr unsigned kFileMode = 0600;
 
@@ -154,17 +155,22 @@ Result<void> DirectoryFiles::create_container(const std::string& container) {
 // --- Writing ------------------------------------------------------------------------------------
 
 Result<DirectoryFiles::Temporary> DirectoryFiles::make_temporary(int folder) {
-  std::array<std::byte, 8> number;
-  fill_random(number);
-  std::string name = std::string(kTemporaryPrefix) + to_hex(number);
-  Result<FileDescriptor> file =
-      open_at(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, kFileMode);
-  if (!file && file.error().code() == ErrorCode::conflict) {
-    return Error(ErrorCode::unavailable, fmt::format("{} is in the way", name));
+  for (int attempt = 0; attempt < kTemporaryAttempts; ++attempt) {
+    std::array<std::byte, 8> number;
+    fill_random(number);
+    std::string name = std::string(kTemporaryPrefix) + to_hex(number);
+    Result<FileDescriptor> file =
+        open_at(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, kFileMode);
+    if (!file && file.error().code() == ErrorCode::conflict) continue;
+    if (!file) return file.error();
+    Temporary temporary(folder, std::move(name), std::move(*file));
+    // Another process that starts right now may have taken it for a leftover before the lock.
+    static_cast<void>(::flock(temporary.file(), LOCK_EX));  // no locks here: no leftovers removed
+    struct stat status;
+    if (::fstat(temporary.file(), &status) != 0) return system_error(errno, "new file");
+    if (status.st_nlink > 0) return temporary;
   }
-  if (!file) return file.error();
-  static_cast<void>(::flock(file->number(), LOCK_EX));  // without locks nothing is cleaned up
-  return Temporary(folder, std::move(name), std::move(*file));
+  return Error(ErrorCode::unavailable, "new files are removed as soon as they are made");
 }
 
 Result<void> DirectoryFiles::publish(Temporary temporary, int folder, const ObjectName& object,

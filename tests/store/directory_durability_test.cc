@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -12,8 +13,9 @@
 
 #include <atomic>
 #include <cerrno>
-#include <fstream>
+#include <functional>
 #include <mutex>
+#include <utility>
 
 #include "backend/store/directory_files.h"
 #include "tests/store/store_contract.h"
@@ -43,6 +45,8 @@ class DiskCalls {
   std::atomic<int> read_error{0};
   std::atomic<size_t> most_at_once{SIZE_MAX};  // bytes one read or write does
   std::atomic<bool> file_ends_early{false};
+  std::atomic<int> lose_before_lock{0};  // files to remove just before their writer locks them
+  std::function<void()> after_next_read;
 
  private:
   std::mutex mutex_;
@@ -97,6 +101,14 @@ extern "C" int mkdirat(int folder, const char* name, mode_t mode) noexcept {
   return static_cast<int>(::syscall(SYS_mkdirat, folder, name, mode));
 }
 
+extern "C" int flock(int file, int operation) noexcept {
+  if (disk.lose_before_lock > 0) {
+    --disk.lose_before_lock;
+    std::filesystem::remove(std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", file)));
+  }
+  return static_cast<int>(::syscall(SYS_flock, file, operation));
+}
+
 extern "C" ssize_t writev(int file, const iovec* pieces, int count) {
   if (disk.most_at_once == SIZE_MAX) return ::syscall(SYS_writev, file, pieces, count);
   size_t most = std::min(disk.most_at_once.load(), pieces->iov_len);
@@ -106,7 +118,10 @@ extern "C" ssize_t writev(int file, const iovec* pieces, int count) {
 extern "C" ssize_t pread(int file, void* target, size_t size, off_t offset) {
   if (disk.read_error != 0) return swiftness::test::failed_with(disk.read_error);
   if (disk.file_ends_early && offset > 0) return 0;
-  return ::syscall(SYS_pread64, file, target, std::min(size, disk.most_at_once.load()), offset);
+  ssize_t got =
+      ::syscall(SYS_pread64, file, target, std::min(size, disk.most_at_once.load()), offset);
+  if (auto then = std::exchange(disk.after_next_read, nullptr)) then();
+  return got;
 }
 
 namespace swiftness::test {
@@ -130,6 +145,8 @@ class DirectoryDurability : public testing::Test {
     disk.read_error = 0;
     disk.most_at_once = SIZE_MAX;
     disk.file_ends_early = false;
+    disk.lose_before_lock = 0;
+    disk.after_next_read = nullptr;
   }
 
   Result<void> put(const ObjectName& object, std::string_view text, bool create_only = false) {
@@ -238,6 +255,23 @@ TEST_F(DirectoryDurability, WhatTheDiskCannotReadIsCorrupt) {
   disk.most_at_once = 4;
   disk.file_ends_early = true;
   EXPECT_EQ(text(kA), "corrupt");
+}
+
+// Another process, starting, may take a file for a leftover that is not locked yet.
+TEST_F(DirectoryDurability, ANewFileTakenAwayIsMadeAgain) {
+  disk.lose_before_lock = 3;
+  EXPECT_TRUE(put(kA, "a").ok());
+  EXPECT_EQ(text(kA), "a");
+  disk.lose_before_lock = 1000;
+  EXPECT_EQ(code_of(put(kB, "b")), ErrorCode::unavailable);
+  EXPECT_LT(1000 - disk.lose_before_lock, 20);
+}
+
+TEST_F(DirectoryDurability, AContainerThatVanishesDuringTheLookIsDoubt) {
+  ASSERT_TRUE(put(kA, "a").ok());
+  EXPECT_EQ(files_->presence("box", {"b"}), Answers{Presence::no});
+  disk.after_next_read = [this] { std::filesystem::rename(root_ / "box", root_ / "aside"); };
+  EXPECT_EQ(files_->presence("box", {"a", "b"}), (Answers(2, Presence::unknown)));
 }
 
 TEST_F(DirectoryDurability, ShortReadsAndWritesAreGoneOnWith) {

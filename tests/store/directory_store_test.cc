@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <thread>
 
@@ -232,6 +233,24 @@ TEST_F(DirectoryStoreTest, WritesReachTheDiskThoughTheStoreIsDestroyed) {
   ASSERT_TRUE(put.done());
   EXPECT_TRUE(put.result().ok());
   EXPECT_TRUE(fs::exists(box() / "a"));
+}
+
+TEST_F(DirectoryStoreTest, PutsSurviveOthersStarting) {
+  ASSERT_TRUE(user_->create_container("box").ok());
+  auto files = std::move(*DirectoryFiles::open(root_, "gw"));
+  std::atomic<bool> done = false;
+  std::thread starting([&] {
+    while (!done) {
+      auto fresh = std::move(*DirectoryFiles::open(root_, "gw"));
+      EXPECT_TRUE(fresh->head({"box", std::string(kAnchorName)}).ok());
+    }
+  });
+  for (int i = 0; i < 100; ++i) {
+    Result<void> put = files->put(kA, Buffer::copy_of("a"), {});
+    EXPECT_TRUE(put.ok()) << put.error().message();
+  }
+  done = true;
+  starting.join();
 }
 
 // Root may do everything: the calls are made as somebody else, on this thread alone.
