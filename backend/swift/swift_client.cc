@@ -78,9 +78,9 @@ HttpRequest SwiftClient::to_http(const SwiftRequest& request, const Session& ses
                                  TimePoint deadline, bool again) const {
   HttpRequest http;
   http.method = request.method;
-  http.url = session.storage_url + "/" + escape_segment(request.container);
-  if (!request.name.empty()) http.url += "/" + escape_path(request.name);
-  if (!request.query.empty()) http.url += "?" + request.query;
+  http.url = fmt::format("{}/{}", session.storage_url, escape_segment(request.container));
+  if (!request.name.empty()) http.url.append("/").append(escape_path(request.name));
+  if (!request.query.empty()) http.url.append("?").append(request.query);
   http.headers = request.headers;
   http.headers.push_back({"X-Auth-Token", session.token});
   http.body = request.body;
