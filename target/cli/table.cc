@@ -12,7 +12,7 @@ std::string table(std::vector<std::vector<std::string>> rows) {
   for (auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
     for (size_t i = 0; i < row.size(); ++i) {
-      if (row[i].empty()) row[i] = "-";
+      if (row[i].empty()) row[i].assign(1, '-');
       widths[i] = std::max(widths[i], row[i].size());
     }
   }
