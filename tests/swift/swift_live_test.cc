@@ -233,6 +233,12 @@ class SwiftOutageTest : public SwiftLiveTest {
     open(config_);
   }
 
+  // For calls that shall succeed in the end: restarting servers takes its time on a busy machine.
+  void open_with_patience() {
+    config_.deadline = 120s;
+    open(config_);
+  }
+
   // A proxy that met ten failures of a storage server does not ask it for the next minute (Swift's
   // error_suppression_interval), even when it is back: a new proxy has forgotten them.
   void bring_back(const std::string& servers) {
@@ -283,6 +289,7 @@ TEST_F(SwiftOutageTest, NeverSaysAbsentOfWhatIsThere) {
 }
 
 TEST_F(SwiftOutageTest, APutRidesOutAStoppedSwift) {
+  open_with_patience();
   const Buffer data = noise(16 << 20, 2);
   for (const char* servers : {"object", "proxy", "container", "object1 object2"}) {
     Started<Result<void>> put(io_, store_->put(object_, data, {}));
@@ -303,32 +310,26 @@ TEST_F(SwiftOutageTest, APutRidesOutAStoppedSwift) {
 }
 
 TEST_F(SwiftOutageTest, CreateOnlyPutsWhoseServersStopAreSettledTruly) {
-  int conflicts = 0;
-  for (int round = 0; round < 6; ++round) {
+  open_with_patience();
+  for (int round = 0; round < 4; ++round) {
     ObjectName claim{"box", fmt::format("claim/{}", round)};
     PutOptions create;
     create.create_only = true;
     const Buffer ours = noise(4 << 20, static_cast<uint64_t>(round));
     Started<Result<void>> put(io_, store_->put(claim, ours, create));
     std::thread stopper([&] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5 * round));
+      std::this_thread::sleep_for(std::chrono::milliseconds(8 * round));
       control("stop object2 object3");
       bring_back("object2 object3");
     });
     io_.restart();
     io_.run();
     stopper.join();
-    if (!put.result().ok()) {
-      fmt::print("claim {}: {}\n", round, put.result().error().message());
-      EXPECT_NE(code_of(put.result()), ErrorCode::conflict) << "nobody else was there";
-      ++conflicts;
-      continue;
-    }
+    ASSERT_TRUE(put.result().ok()) << "nobody else was there: " << put.result().error().message();
     Result<Buffer> back = run(io_, store_->get(claim, ByteRange::whole(), {.newest = true}));
     ASSERT_TRUE(back.ok());
     EXPECT_TRUE(BufferList(*back) == BufferList(ours));
   }
-  EXPECT_EQ(conflicts, 0);
 }
 
 TEST_F(SwiftOutageTest, SaysInWordsWhatIsDown) {
