@@ -123,6 +123,7 @@ Checked check_write(const LogicalUnit& unit, const Cdb& cdb) {
 asio::awaitable<ScsiResult> run_write(LogicalUnit& unit, Command command, BufferList data_out,
                                       TicketPtr ticket) {
   BlockAccess access = decode_block_access(command.cdb);
+  access.range.count = BlockCount(data_out.size() / unit.geometry().block_size);
   if (access.range.count.value() == 0) co_return ScsiResult{};
   bool through = access.fua || !unit.write_cache();
   Durability durability = through ? Durability::flushed : Durability::acknowledged;

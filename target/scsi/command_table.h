@@ -36,6 +36,7 @@ enum Trait : unsigned {
   kIgnoresUnitAttention = 1,  // SAM-5 5.14: these neither report nor (but REQUEST SENSE) clear one
   kWorksUnready = 2,          // answered while the device attaches, and after it was fenced
   kChangesMedium = 4,         // refused when write protected
+  kTakesBlocks = 8,           // its data are logical blocks: fewer whole ones are written as they are
 };
 
 struct CommandDescriptor {

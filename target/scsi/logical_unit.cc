@@ -1,5 +1,6 @@
 #include "target/scsi/logical_unit.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -25,9 +26,19 @@ Identity identity_from(const BlockDevice& device, const LogicalUnitOptions& opti
   return identity;
 }
 
-bool sends_too_little(const TransferPlan& plan, const Command& command) {
-  uint64_t comes = command.writes ? command.expected_data_length : 0;
-  return plan.direction == TransferPlan::Direction::from_initiator && comes < plan.bytes;
+// What the transport will bring of a plan's data.
+uint64_t comes(const TransferPlan& plan, const Command& command) {
+  return command.writes ? std::min<uint64_t>(plan.bytes, command.expected_data_length) : 0;
+}
+
+// Whole blocks are written as far as they come, with a residual overflow for the rest (RFC 7143
+// 11.4.5.1); part of a block or of a parameter list is worth less than none.
+bool sends_too_little(const TransferPlan& plan, const Command& command, unsigned traits,
+                      uint32_t block_size) {
+  if (plan.direction != TransferPlan::Direction::from_initiator) return false;
+  const uint64_t bytes = comes(plan, command);
+  if (bytes >= plan.bytes) return false;
+  return (traits & kTakesBlocks) == 0 || !command.writes || bytes % block_size != 0;
 }
 
 }  // namespace
@@ -98,7 +109,7 @@ asio::awaitable<ScsiResult> LogicalUnit::execute(Command command, BufferList dat
 
   if (tasks_.over_full()) co_return ended_with(Status::task_set_full);
   if (examined.plan.direction == TransferPlan::Direction::from_initiator) {
-    CHECK(data_out.size() == examined.plan.bytes);
+    CHECK(data_out.size() == comes(examined.plan, command));
   }
   ScsiResult result = co_await examined.command->run(*this, std::move(command), std::move(data_out),
                                                      std::move(ticket));
@@ -128,8 +139,7 @@ LogicalUnit::Examined LogicalUnit::examine(const Command& command, const Nexus& 
   const Transfer& transfer = std::get<Transfer>(checked);
   out.plan.direction = transfer.direction;
   out.plan.bytes = transfer.bytes;
-  // Half a write is worth less than none: refused before any of it is done.
-  if (sends_too_little(out.plan, command)) {
+  if (sends_too_little(out.plan, command, out.command->traits, geometry().block_size)) {
     out.plan.final = check_condition(illegal_request(asc::kInvalidFieldInCommandInformationUnit));
   }
   return out;

@@ -100,12 +100,23 @@ TEST_F(ReadWrite, RejectProtectionInformation) {
   EXPECT_EQ(device_.calls().writes, 0);
 }
 
-TEST_F(ReadWrite, AWriteWithTooLittleDataWritesNothing) {
+TEST_F(ReadWrite, AWriteOfPartOfABlockWritesNothing) {
   start();
-  TransferPlan plan = router_.plan(command(write10(0, 2), 512, nexus_, 0));
+  TransferPlan plan = router_.plan(command(write10(0, 2), 700, nexus_, 0));
   ASSERT_TRUE(plan.final);
   EXPECT_EQ(sense_code(plan.final->sense), "05/0e/03");
   EXPECT_EQ(plan.bytes, 1024u) << "for the residual";
+}
+
+TEST_F(ReadWrite, AWriteOfFewerBlocksThanItsCdbSaysWritesThose) {
+  start();
+  std::shared_ptr<Flight> flight =
+      begin(command(write10(0, 2), 512, nexus_, 0), BufferList(pattern(512, 7)));
+  EXPECT_EQ(flight->plan.bytes, 1024u) << "for the residual";
+  ASSERT_TRUE(flight->done());
+  EXPECT_EQ(flight->result->status, Status::good);
+  EXPECT_EQ(device_.calls().writes, 1);
+  EXPECT_TRUE(send(read10(0, 1)).data_in == BufferList(pattern(512, 7)));
 }
 
 TEST_F(ReadWrite, ForceUnitAccessWritesThrough) {
