@@ -1,6 +1,6 @@
-// The gateway's configuration: what gateway.yaml says, as plain structs (docs/OPERATIONS.md lists
-// the keys). Filled once at start-up, read by target/gateway and by the command line; nobody
-// changes it.
+// The gateway's configuration: what gateway.yaml says, as plain structs (gateway.example.yaml shows
+// the keys). Filled once at start-up, read by target/gateway and by the command line; nobody changes
+// it.
 //
 // A configuration is all right or it is refused as a whole: every problem of a file is reported at
 // once, each as one line `file:line: key: what is wrong and what would be right`. A key whose

@@ -146,7 +146,8 @@ int main(int argc, char** argv) {
   }
   if (!words.chosen) {  // "swiftness", "swiftness volume": show what could follow
     const std::vector<CLI::App*> group = app.get_subcommands();
-    std::fputs((group.empty() ? app : *group.front()).help().c_str(), stderr);
+    const std::string help = group.empty() ? app.help() : group.front()->help(app.get_name());
+    std::fputs(help.c_str(), stderr);
     return cli::kUsage;
   }
   try {
