@@ -40,6 +40,12 @@ struct Ticket {
 };
 using TicketPtr = std::shared_ptr<Ticket>;
 
+// Part of a range that has data, or has none and reads as zeros.
+struct AllocationPiece {
+  BlockRange range;
+  bool mapped = false;
+};
+
 struct Usage {
   ByteCount capacity;
   ByteCount mapped;       // bytes that were written and not unmapped
@@ -82,6 +88,9 @@ class BlockDevice {
 
   // Every write and unmap that completed before this call is durable when it returns.
   virtual Async<void> flush() = 0;
+
+  // The range in order and without gaps; neighbours differ in `mapped`.
+  virtual Async<std::vector<AllocationPiece>> allocation(BlockRange range) = 0;
 
   virtual Usage usage() const = 0;
   virtual void observe(BlockDeviceObserver* observer) = 0;  // at most one; nullptr to stop

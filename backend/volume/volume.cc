@@ -443,6 +443,25 @@ Geometry Volume::geometry() const noexcept {
   return out;
 }
 
+Async<std::vector<AllocationPiece>> Volume::allocation(BlockRange range) {
+  Result<void> online = check_online();
+  if (!online) co_return online.error();
+  const uint64_t factor = objects_.descriptor.block_size / kSectorBytes;
+  const SectorRange sectors = sectors_of(range);
+  std::vector<AllocationPiece> out;
+  // Data are written in whole blocks: no piece begins or ends inside one.
+  for (const ExtentMap::Piece& piece : map_.lookup(sectors.first, sectors.count)) {
+    const BlockCount blocks(piece.sectors.value() / factor);
+    if (!out.empty() && out.back().mapped == piece.at.has_value()) {
+      out.back().range.count += blocks;
+    } else {
+      const BlockRange part{Lba(piece.first.value() / factor), blocks};
+      out.push_back(AllocationPiece{part, piece.at.has_value()});
+    }
+  }
+  co_return out;
+}
+
 Usage Volume::usage() const {
   Usage out;
   out.capacity = size_;

@@ -65,6 +65,7 @@ class Volume final : public BlockDevice {
                     TicketPtr ticket) override;
   Async<void> unmap(std::vector<BlockRange> ranges, TicketPtr ticket) override;
   Async<void> flush() override;
+  Async<std::vector<AllocationPiece>> allocation(BlockRange range) override;
   Usage usage() const override;
   void observe(BlockDeviceObserver* observer) override { observer_ = observer; }
 

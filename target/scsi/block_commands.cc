@@ -2,10 +2,12 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
 #include "backend/base/check.h"
+#include "backend/base/endian.h"
 #include "backend/base/log.h"
 #include "target/scsi/backend_error.h"
 #include "target/scsi/cdb.h"
@@ -16,6 +18,13 @@
 
 namespace swiftness::scsi {
 namespace {
+
+// GET LBA STATUS parameter data, SBC-4 5.6.2.
+constexpr size_t kLbaStatusHeader = 8;
+constexpr size_t kLbaStatusDescriptor = 16;
+constexpr uint8_t kMapped = 0;
+constexpr uint8_t kDeallocated = 1;
+constexpr uint32_t kAllocationLookBytes = 256 << 20;  // of the medium that one command looks at
 
 std::string_view name_of(const Cdb& cdb) {
   std::variant<const CommandDescriptor*, Sense> found = find_command(cdb);
@@ -172,6 +181,43 @@ asio::awaitable<ScsiResult> run_unmap(LogicalUnit& unit, Command command, Buffer
   Result<void> unmapped = co_await unit.device().unmap(std::move(ranges), std::move(ticket));
   if (!unmapped) co_return failed(unit, command, unmapped.error(), MediumAccess::write);
   co_return ScsiResult{};
+}
+
+// ---- GET LBA STATUS, SBC-4 5.6
+// -------------------------------------------------------------------
+
+Checked check_get_lba_status(const LogicalUnit& unit, const Cdb& cdb) {
+  GetLbaStatusCdb get = decode_get_lba_status(cdb);
+  if (get.first.value() >= unit.geometry().blocks.value()) {
+    return lba_out_of_range(get.first.value());
+  }
+  return Transfer{TransferPlan::Direction::to_initiator, get.allocation_length};
+}
+
+// As many descriptors as there is room for, at least one; the initiator goes on behind the last.
+asio::awaitable<ScsiResult> run_get_lba_status(LogicalUnit& unit, Command command, BufferList,
+                                               TicketPtr) {
+  GetLbaStatusCdb get = decode_get_lba_status(command.cdb);
+  Geometry geometry = unit.geometry();
+  uint64_t blocks = std::min<uint64_t>((geometry.blocks - BlockCount(get.first.value())).value(),
+                                       blocks_in(kAllocationLookBytes, geometry));
+  BlockRange range{get.first, BlockCount(blocks)};
+  Result<std::vector<AllocationPiece>> pieces = co_await unit.device().allocation(range);
+  if (!pieces) co_return failed(unit, command, pieces.error(), MediumAccess::read);
+  size_t room = get.allocation_length < kLbaStatusHeader
+                    ? 0
+                    : (get.allocation_length - kLbaStatusHeader) / kLbaStatusDescriptor;
+  size_t count = std::min(std::max<size_t>(room, 1), pieces->size());
+  Bytes data(kLbaStatusHeader + count * kLbaStatusDescriptor);
+  store_be(data.data(), static_cast<uint32_t>(data.size() - 4));
+  for (size_t i = 0; i < count; ++i) {
+    std::byte* at = data.data() + kLbaStatusHeader + i * kLbaStatusDescriptor;
+    const AllocationPiece& piece = (*pieces)[i];
+    store_be(at, piece.range.first.value());
+    store_be(at + 8, static_cast<uint32_t>(piece.range.count.value()));
+    at[12] = std::byte{piece.mapped ? kMapped : kDeallocated};
+  }
+  co_return parameter_data(std::move(data), get.allocation_length);
 }
 
 // ---- START STOP UNIT, SBC-4 5.31

@@ -97,6 +97,10 @@ ReadCapacity16Cdb decode_read_capacity16(const Cdb& cdb) {
   return {be<uint32_t>(cdb, 10)};
 }
 
+GetLbaStatusCdb decode_get_lba_status(const Cdb& cdb) {
+  return {Lba(be<uint64_t>(cdb, 2)), be<uint32_t>(cdb, 10)};
+}
+
 StartStopUnitCdb decode_start_stop_unit(const Cdb& cdb) {
   StartStopUnitCdb out;
   out.immed = bit(cdb, 1, 0);

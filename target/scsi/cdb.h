@@ -35,7 +35,8 @@ inline constexpr uint8_t kWrite12 = 0xaa;
 
 namespace service_action {
 inline constexpr uint8_t kReadCapacity16 = 0x10;  // of SERVICE ACTION IN(16)
-}
+inline constexpr uint8_t kGetLbaStatus = 0x12;    // of SERVICE ACTION IN(16)
+}  // namespace service_action
 
 // READ and WRITE of 6, 10, 12 and 16 bytes (SBC-4 5.18 to 5.21, 5.45 to 5.48), and the range of
 // SYNCHRONIZE CACHE.
@@ -96,6 +97,12 @@ struct ReadCapacity16Cdb {  // SBC-4 5.23
   uint32_t allocation_length = 0;
 };
 ReadCapacity16Cdb decode_read_capacity16(const Cdb& cdb);
+
+struct GetLbaStatusCdb {  // SBC-4 5.6
+  Lba first;
+  uint32_t allocation_length = 0;
+};
+GetLbaStatusCdb decode_get_lba_status(const Cdb& cdb);
 
 struct StartStopUnitCdb {  // SBC-4 5.31
   bool immed = false;

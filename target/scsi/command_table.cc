@@ -65,6 +65,9 @@ constexpr CommandDescriptor kCommands[] = {
   {opcode::kServiceActionIn16, service_action::kReadCapacity16, "READ CAPACITY(16)", kNone,
    check_read_capacity16, answer_read_capacity16, nullptr,
    16, {0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, kNaca}},
+  {opcode::kServiceActionIn16, service_action::kGetLbaStatus, "GET LBA STATUS(16)", kNone,
+   check_get_lba_status, nullptr, run_get_lba_status,
+   16, {0x9e, 0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, kNaca}},
   {opcode::kReportLuns, kNoServiceAction, "REPORT LUNS", kIgnoresUnitAttention | kWorksUnready,
    nullptr, nullptr, nullptr,  // TaskRouter's: it works where there is no logical unit
    12, {0xa0, 0, 0xff, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, kNaca}},

@@ -47,6 +47,10 @@ Checked check_unmap(const LogicalUnit& unit, const Cdb& cdb);
 asio::awaitable<ScsiResult> run_unmap(LogicalUnit& unit, Command command, BufferList data_out,
                                       TicketPtr ticket);
 
+Checked check_get_lba_status(const LogicalUnit& unit, const Cdb& cdb);
+asio::awaitable<ScsiResult> run_get_lba_status(LogicalUnit& unit, Command command,
+                                               BufferList data_out, TicketPtr ticket);
+
 Checked check_start_stop_unit(const LogicalUnit& unit, const Cdb& cdb);
 asio::awaitable<ScsiResult> run_start_stop_unit(LogicalUnit& unit, Command command,
                                                 BufferList data_out, TicketPtr ticket);

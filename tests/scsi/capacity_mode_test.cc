@@ -35,6 +35,20 @@ TEST_F(ReadCapacity, SixteenReportsProvisioningAndPhysicalBlocks) {
             squeezed("00000000000007ff 00000200 00 03 c000 00000000000000000000000000000000"));
 }
 
+Cdb get_lba_status(int lba, int allocation_length) {
+  return cdb({0x9e, 0x12, 0, 0, 0, 0, 0, 0, 0, lba, 0, 0, 0, allocation_length});
+}
+
+TEST_F(ReadCapacity, LbaStatusDescribesTheRestOfTheDisk) {
+  start();
+  EXPECT_EQ(hex(send(get_lba_status(0x10, 24)).data_in),
+            squeezed("00000014 00000000 0000000000000010 000007f0 00 000000"));
+  EXPECT_EQ(send(get_lba_status(0x10, 4)).data_in.size(), 4u) << "cut, never an error";
+  Cdb beyond = get_lba_status(0, 24);
+  beyond[8] = 8;  // 2048: one behind the last
+  EXPECT_EQ(sense_of(beyond), "05/21/00");
+}
+
 TEST(ReadCapacityData, Of4096ByteBlocks) {
   Geometry geometry{4096, BlockCount(256), Uuid{}};
   EXPECT_EQ(hex(read_capacity10_data(geometry)), squeezed("000000ff 00001000"));

@@ -131,7 +131,7 @@ TEST(CommandTable, KnowsNoOtherOperationCodes) {
 }
 
 TEST(CommandTable, AnUnknownServiceActionIsAnInvalidField) {
-  auto found = find_command(cdb({0x9e, 0x12}));  // GET LBA STATUS(16)
+  auto found = find_command(cdb({0x9e, 0x13}));  // GET STREAM STATUS
   ASSERT_TRUE(std::holds_alternative<Sense>(found));
   EXPECT_EQ(hex(encode(std::get<Sense>(found), SenseFormat::fixed)),
             squeezed("70 00 05 00000000 0a 00000000 2400 00 cc0001"));

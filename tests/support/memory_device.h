@@ -134,6 +134,10 @@ class MemoryDevice final : public BlockDevice {
     co_return Result<void>();
   }
 
+  Async<std::vector<AllocationPiece>> allocation(BlockRange range) override {
+    co_return std::vector<AllocationPiece>{AllocationPiece{range, true}};
+  }
+
   Usage usage() const override {
     Usage usage;
     usage.capacity = ByteCount(geometry_.blocks.value() * geometry_.block_size);

@@ -250,6 +250,23 @@ TEST_F(VolumeTest, ADamagedFrameIsNeverHandedOut) {
   EXPECT_GT(refused, 90);
 }
 
+TEST_F(VolumeTest, TellsWhatIsMapped) {
+  Gateway gateway(shared_, shared_.create(64 * kMiB));
+  ASSERT_TRUE(gateway.attach().ok());
+  ASSERT_TRUE(gateway.write(8, 300, 1).ok());
+  ASSERT_TRUE(gateway.write(308, 8, 2).ok());
+  ASSERT_TRUE(gateway.unmap(16, 8).ok());
+  BlockRange all{Lba(0), BlockCount(1000)};
+  Result<std::vector<AllocationPiece>> pieces = run(shared_.io, gateway.volume.allocation(all));
+  ASSERT_TRUE(pieces.ok());
+  std::string seen;
+  for (const AllocationPiece& piece : *pieces) {
+    seen += std::to_string(piece.range.first.value()) + (piece.mapped ? "+" : "-");
+    seen += std::to_string(piece.range.count.value()) + " ";
+  }
+  EXPECT_EQ(seen, "0-8 8+8 16-8 24+292 316-684 ");
+}
+
 TEST_F(VolumeTest, DisksOf4096ByteBlocks) {
   Gateway gateway(shared_, shared_.create(64 * kMiB, 4096));
   ASSERT_TRUE(gateway.attach().ok());
