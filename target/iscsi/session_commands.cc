@@ -44,10 +44,11 @@ scsi::Command to_command(const ScsiCommand& pdu, scsi::NexusId nexus) {
   return command;
 }
 
-// The initiator is ready for data in one direction, the CDB moves it in the other: nothing moves.
-bool wrong_direction(const scsi::Command& command, Direction direction) {
-  if (command.expected_data_length == 0 || direction == Direction::none) return false;
-  return direction == Direction::to_initiator ? !command.reads : !command.writes;
+// The initiator waits for data of a command that writes: nothing comes, so nothing may be written.
+// (The other way round a read runs, and its data has nowhere to go: an overflow.)
+bool waits_for_data_of_a_write(const scsi::Command& command, Direction direction) {
+  return direction == Direction::from_initiator && !command.writes &&
+         command.expected_data_length > 0;
 }
 
 BufferList sense_segment(const Bytes& sense) {  // 11.4.7: SenseLength goes before it
@@ -88,7 +89,7 @@ ReceivedPdu Session::prepare(const ScsiCommand& pdu) {
   task->command = to_command(pdu, nexus_);
   task->plan = router_->plan(task->command);
   scsi::TransferPlan& plan = task->plan;
-  if (!plan.final && wrong_direction(task->command, plan.direction)) {
+  if (!plan.final && waits_for_data_of_a_write(task->command, plan.direction)) {
     plan.final = scsi::check_condition(
         scsi::illegal_request(scsi::asc::kInvalidFieldInCommandInformationUnit));
   }
@@ -245,7 +246,9 @@ void Session::fail_data(const ScsiTaskPtr& task) {
 void Session::answer(const ScsiTaskPtr& task, scsi::ScsiResult result) {
   if (!connection_) return;
   ++unsent_answers_;
-  uint32_t expected = task->command.expected_data_length;
+  bool for_other_direction =
+      task->plan.direction == Direction::to_initiator && !task->plan.final && !task->command.reads;
+  uint32_t expected = for_other_direction ? 0 : task->command.expected_data_length;
   // A write that was refused has moved nothing, but may have asked for more than was expected.
   bool refused = task->plan.final.has_value();
   bool write = task->plan.direction == Direction::from_initiator &&

@@ -47,6 +47,9 @@ class ArrayDevice final : public BlockDevice {
     co_return Result<void>();
   }
   Async<void> flush() override { co_return Result<void>(); }
+  Async<std::vector<AllocationPiece>> allocation(BlockRange range) override {
+    co_return std::vector<AllocationPiece>{AllocationPiece{range, true}};
+  }
   Usage usage() const override { return {}; }
   void observe(BlockDeviceObserver*) override {}
 

@@ -137,9 +137,18 @@ TEST(Data, ResidualsOfWrites) {
   ScsiRequest less = write10(0, pattern(512, 3));  // the CDB wants two blocks
   less.cdb[8] = 2;
   answer = initiator->run(less);
-  EXPECT_EQ(answer->status, 2) << "a write is never torn: not even here";
+  EXPECT_EQ(answer->status, 0);
   EXPECT_EQ(answer->flags, ScsiResponse::kOverflow);
   EXPECT_EQ(answer->residual, 512u);
+  disk = initiator->run(read10(0, 2))->data;
+  EXPECT_EQ(Octets(disk.begin(), disk.begin() + 512), pattern(512, 3));
+  EXPECT_TRUE(std::equal(disk.begin() + 512, disk.end(), before.begin() + 512));
+
+  less.data_out.resize(200);  // not even one block
+  answer = initiator->run(less);
+  EXPECT_EQ(answer->status, 2);
+  EXPECT_EQ(answer->flags, ScsiResponse::kOverflow);
+  EXPECT_EQ(answer->residual, 824u);
 }
 
 TEST(Data, WrongDirectionMovesNothing) {
@@ -150,9 +159,9 @@ TEST(Data, WrongDirectionMovesNothing) {
   read.data_out = pattern(512, 1);
   auto answer = initiator->run(read);
   ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->status, 2);
-  EXPECT_EQ(answer->sense_key(), 5);
-  EXPECT_EQ(answer->flags, ScsiResponse::kUnderflow);
+  EXPECT_EQ(answer->status, 0);
+  EXPECT_TRUE(answer->data.empty());
+  EXPECT_EQ(answer->flags, ScsiResponse::kOverflow);
   EXPECT_EQ(answer->residual, 512u);
   ScsiRequest write = write10(0, {});
   write.cdb[8] = 1;
@@ -160,6 +169,9 @@ TEST(Data, WrongDirectionMovesNothing) {
   answer = initiator->run(write);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 2);
+  EXPECT_EQ(answer->sense_key(), 5);
+  EXPECT_EQ(answer->flags, ScsiResponse::kUnderflow);
+  EXPECT_EQ(answer->residual, 512u);
   EXPECT_TRUE(answer->data.empty());
   EXPECT_EQ(initiator->run(test_unit_ready())->status, 0);
 }
