@@ -15,7 +15,7 @@ using Act = FakeSwift::Act;
 using Answers = std::vector<Presence>;
 
 const SwiftTuning kQuick{.connect_timeout = 1s,
-                         .stall_timeout = 300ms,
+                         .stall_timeout = 1s,
                          .retry = {.first_delay = 2ms, .longest_delay = 20ms}};
 
 SwiftStoreConfig config_for(const FakeSwift& swift) {
@@ -33,7 +33,7 @@ std::unique_ptr<ObjectStore> make_on_fake(Executor executor, const std::filesyst
   static FakeSwift swift;
   SwiftStoreConfig config = config_for(swift);
   config.prefix = to_string(Uuid::random());
-  return std::make_unique<SwiftStore>(config, executor, kQuick);
+  return std::make_unique<SwiftStore>(config, executor);
 }
 
 INSTANTIATE_TEST_SUITE_P(FakeSwift, StoreContract,
