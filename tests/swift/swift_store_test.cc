@@ -15,7 +15,7 @@ using Act = FakeSwift::Act;
 using Answers = std::vector<Presence>;
 
 const SwiftTuning kQuick{.connect_timeout = 1s,
-                         .stall_timeout = 1s,
+                         .stall_timeout = 2s,
                          .retry = {.first_delay = 2ms, .longest_delay = 20ms}};
 
 SwiftStoreConfig config_for(const FakeSwift& swift) {
