@@ -147,12 +147,20 @@ bool Gateway::has_unsafe_data() const {
                      [](const auto& volume) { return volume->has_unsafe_data(); });
 }
 
+bool Gateway::needs_stores() const {
+  return std::any_of(volumes_.begin(), volumes_.end(), [](const auto& volume) {
+    return volume->is_online() || volume->is_draining();
+  });
+}
+
 asio::awaitable<StopOutcome> Gateway::stop(Duration at_most) {
   const TimePoint begin = std::chrono::steady_clock::now();
+  TimePoint needed = begin;  // when a store was last waited for on behalf of a volume's data
   stopping_.spawn("stop", shut_down());
   while (!stopped_) {
-    const TimePoint end = begin + (has_unsafe_data() ? at_most : std::min(at_most, kPatience));
-    const Duration left = end - std::chrono::steady_clock::now();
+    const TimePoint now = std::chrono::steady_clock::now();
+    if (needs_stores()) needed = now;
+    const Duration left = std::min(begin + at_most, needed + kPatience) - now;
     if (left <= Duration::zero()) break;
     co_await changed_.wait_for(std::min<Duration>(left, std::chrono::milliseconds(100)));
   }

@@ -70,6 +70,7 @@ class Gateway final : private admin::Service {
   LunOf lun_of(const std::string& volume) const;
   Task shut_down();
   bool has_unsafe_data() const;
+  bool needs_stores() const;  // a volume that was attached is not stopped yet
 
   // admin::Service
   admin::StatusReport status() const override;

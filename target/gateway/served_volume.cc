@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "backend/base/log.h"
 #include "backend/base/random.h"
@@ -176,8 +177,9 @@ Task ServedVolume::stop() {
   stopping_ = true;
   wake_.notify_all();
   if (volume_) {
-    const bool was_online = volume_->state() == DeviceState::online;
+    is_draining_ = volume_->state() == DeviceState::online;
     Result<void> stopped = co_await volume_->stop();
+    const bool was_online = std::exchange(is_draining_, false);
     if (!stopped && was_online) {
       stop_failed_ = true;
       log::error("volume {}: {}", wanted_.name, stopped.error().message());

@@ -43,6 +43,7 @@ class ServedVolume {
   const config::Volume& wanted() const noexcept { return wanted_; }
   const Volume* volume() const noexcept { return volume_.get(); }  // null: identity unknown
   bool is_online() const noexcept;
+  bool is_draining() const noexcept { return is_draining_; }  // was online, is being stopped
   bool has_unsafe_data() const noexcept;  // acknowledged, not in the store, and maybe never will be
   std::string trouble() const;            // what keeps it from being well; empty when nothing does
 
@@ -70,6 +71,7 @@ class ServedVolume {
   std::string trouble_;
   bool stopping_ = false;
   bool is_hopeless_ = false;
+  bool is_draining_ = false;
   bool stop_failed_ = false;
 };
 
