@@ -147,6 +147,23 @@ TEST_F(VolumeTest, GoesOnOverManyErasAndCheckpoints) {
   }
 }
 
+TEST_F(VolumeTest, ARootNeverCoversAChunkThatIsStillOnItsWay) {
+  VolumeOptions options = quick_options();
+  options.checkpoint_every = 1;
+  VolumeDescriptor disk = shared_.create(64 * kMiB);
+  Gateway gateway(shared_, disk, 1, options);
+  ASSERT_TRUE(gateway.attach().ok());
+  gateway.store.hold(StoreCall::put, "chunk/");
+  ASSERT_TRUE(gateway.write(0, 8, 1).ok());
+  run_until(shared_.io, [&] { return gateway.store.held() > 0; });
+  for (int i = 0; i < 100; ++i) shared_.io.poll();  // whatever could go on has gone on
+  const std::string meta = VolumeNames(disk.uuid).meta();
+  EXPECT_TRUE(shared_.contents->list(meta, "root/", "", 10)->entries.empty());
+  gateway.store.release();
+  ASSERT_TRUE(gateway.stop().ok());
+  EXPECT_FALSE(shared_.contents->list(meta, "root/", "", 10)->entries.empty());
+}
+
 TEST_F(VolumeTest, FillsChunksToTheBrimAndNeverTearsAWrite) {
   VolumeDescriptor disk = shared_.create(256 * kMiB);
   VolumeOptions options = quick_options();
