@@ -129,6 +129,31 @@ TEST_F(FencingTest, AnOlderClaimantsLateFenceDoesNotStopTheOwner) {
   EXPECT_EQ(second_.volume.state(), DeviceState::online);
 }
 
+TEST_F(FencingTest, AClaimThatAnotherOverwroteIsGivenUp) {
+  // The store's create-only is best effort: both are told that they created the claim.
+  FaultOptions blind;
+  blind.blind_create = 1;
+  second_.store.set_options(blind);
+  second_.store.hold(StoreCall::put, "claim/");
+  bool second_done = false, first_done = false;
+  Result<void> of_first;
+  asio::co_spawn(shared_.io, second_.volume.attach(),
+                 [&](std::exception_ptr, Result<void>) { second_done = true; });
+  run_until(shared_.io, [&] { return second_.store.held() > 0; });
+  first_.store.hold(StoreCall::get, "claim/");
+  asio::co_spawn(shared_.io, first_.volume.attach(), [&](std::exception_ptr, Result<void> result) {
+    of_first = std::move(result);
+    first_done = true;
+  });
+  run_until(shared_.io, [&] { return first_.store.held() > 0; });
+  second_.store.release();
+  run_until(shared_.io, [&] { return second_done; });
+  first_.store.release();
+  run_until(shared_.io, [&] { return first_done; });
+  ASSERT_TRUE(of_first.ok());
+  EXPECT_EQ(first_.volume.status().epoch, 2u) << "epoch 1 is the other one's";
+}
+
 TEST_F(FencingTest, DoubtAboutAHigherClaimStopsTheAttach) {
   ASSERT_TRUE(first_.attach().ok());
   FaultOptions doubt;

@@ -164,6 +164,21 @@ TEST_F(VolumeTest, ARootNeverCoversAChunkThatIsStillOnItsWay) {
   EXPECT_FALSE(shared_.contents->list(meta, "root/", "", 10)->entries.empty());
 }
 
+TEST_F(VolumeTest, NeverSendsMoreChunksBeyondTheFrontierThanRecoveryLooksFor) {
+  VolumeOptions options = quick_options();
+  options.uploads_in_flight = 2;
+  Gateway gateway(shared_, shared_.create(256 * kMiB), 1, options);
+  ASSERT_TRUE(gateway.attach().ok());
+  gateway.store.hold(StoreCall::put, "chunk/");
+  constexpr uint64_t kBlocks = 2 * kMiB / 512;
+  for (uint64_t i = 0; i < 40; ++i) ASSERT_TRUE(gateway.write(i * kBlocks, kBlocks, i).ok());
+  for (int i = 0; i < 100; ++i) shared_.io.poll();
+  EXPECT_GT(gateway.volume.status().newest_sequence, 3u);
+  EXPECT_EQ(gateway.store.held(), 2u);
+  gateway.store.release();
+  EXPECT_TRUE(gateway.flush().ok());
+}
+
 TEST_F(VolumeTest, FillsChunksToTheBrimAndNeverTearsAWrite) {
   VolumeDescriptor disk = shared_.create(256 * kMiB);
   VolumeOptions options = quick_options();
