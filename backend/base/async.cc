@@ -2,7 +2,26 @@
 
 #include <boost/asio/redirect_error.hpp>
 
+#include <optional>
+
 namespace swiftness {
+namespace {
+
+// Waits until the timer is cancelled, or so long. Cancelled and expired are the same to the waiter.
+Task wait_on(asio::steady_timer& timer, Duration at_most) {
+  std::optional<VirtualClock::Alarm> alarm;
+  VirtualClock* clock = VirtualClock::of_this_thread();
+  if (at_most == Duration::max() || clock != nullptr) {
+    timer.expires_at(TimePoint::max());
+  } else {
+    timer.expires_after(at_most);
+  }
+  if (at_most != Duration::max() && clock != nullptr) alarm.emplace(*clock, at_most, timer);
+  boost::system::error_code cancelled;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+}
+
+}  // namespace
 
 Task AsyncEvent::wait() {
   return wait_for(Duration::max());
@@ -10,14 +29,8 @@ Task AsyncEvent::wait() {
 
 Task AsyncEvent::wait_for(Duration at_most) {
   Waiter waiter(executor_);
-  if (at_most == Duration::max()) {
-    waiter.timer.expires_at(TimePoint::max());
-  } else {
-    waiter.timer.expires_after(at_most);
-  }
   waiters_.push_back(waiter);
-  boost::system::error_code cancelled;  // both ways of waking up are the same to the waiter
-  co_await waiter.timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+  co_await wait_on(waiter.timer, at_most);
 }
 
 void AsyncEvent::notify_all() noexcept {
@@ -27,9 +40,7 @@ void AsyncEvent::notify_all() noexcept {
 Task sleep_for(Duration duration) {
   Executor executor = co_await asio::this_coro::executor;
   asio::steady_timer timer(executor);
-  timer.expires_after(duration);
-  boost::system::error_code cancelled;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+  co_await wait_on(timer, duration);
 }
 
 }  // namespace swiftness

@@ -14,17 +14,15 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/intrusive/list.hpp>
 
-#include <chrono>
 #include <utility>
 
+#include "backend/base/clock.h"
 #include "backend/base/result.h"
 
 namespace swiftness {
 
 namespace asio = boost::asio;
 using Executor = asio::any_io_executor;
-using Duration = std::chrono::steady_clock::duration;
-using TimePoint = std::chrono::steady_clock::time_point;
 
 template <class T>
 using Async = asio::awaitable<Result<T>>;

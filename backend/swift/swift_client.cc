@@ -35,7 +35,7 @@ Error give_up(const SwiftRequest& request, const Failure& failure, const RetryPo
   std::string tries;
   if (policy.failures() > 1) {
     tries = fmt::format("; given up after {} attempts in {:.1f} s", policy.failures(),
-                        seconds(policy.elapsed(std::chrono::steady_clock::now())));
+                        seconds(policy.elapsed(now())));
   }
   return Error(failure.code, fmt::format("{}: {}{}", describe(request), failure.reason, tries));
 }
@@ -99,7 +99,7 @@ Duration SwiftClient::transfer_time(const SwiftRequest& request) {
 }
 
 Async<SwiftAnswer> SwiftClient::perform(SwiftRequest request, TimePoint deadline) {
-  const TimePoint started = std::chrono::steady_clock::now();
+  const TimePoint started = now();
   RetryPolicy policy(started, deadline - started, random_seed(), retry_);
   SwiftAnswer answer;
   bool token_renewed = false;
@@ -132,7 +132,7 @@ Async<SwiftAnswer> SwiftClient::perform(SwiftRequest request, TimePoint deadline
     note(failure);
     if (!failure) co_return answer;
     if (failure->may_have_acted) answer.maybe_done_before = true;
-    auto delay = policy.after_failure(std::chrono::steady_clock::now(), failure->retriable,
+    auto delay = policy.after_failure(now(), failure->retriable,
                                       failure->retry_after);
     if (!delay) co_return give_up(request, *failure, policy);
     log::debug("{}: {}; again in {:.3f} s", describe(request), failure->reason, seconds(*delay));
@@ -142,17 +142,17 @@ Async<SwiftAnswer> SwiftClient::perform(SwiftRequest request, TimePoint deadline
 
 // Tells the log when Swift goes away and when it comes back, once each.
 void SwiftClient::note(const std::optional<Failure>& failure) {
-  const TimePoint now = std::chrono::steady_clock::now();
+  const TimePoint at = now();
   bool away =
       failure && (failure->code == ErrorCode::unavailable || failure->code == ErrorCode::timed_out);
   if (!away) {
-    if (told_) log::info("Swift answers again after {:.1f} s", seconds(now - *failing_since_));
+    if (told_) log::info("Swift answers again after {:.1f} s", seconds(at - *failing_since_));
     failing_since_.reset();
     told_ = false;
     return;
   }
-  if (!failing_since_) failing_since_ = now;
-  if (told_ || now - *failing_since_ < kWorthTelling) return;
+  if (!failing_since_) failing_since_ = at;
+  if (told_ || at - *failing_since_ < kWorthTelling) return;
   told_ = true;
   log::warning("Swift fails: {}; trying again", failure->reason);
 }

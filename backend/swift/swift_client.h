@@ -47,7 +47,7 @@ class SwiftClient {
 
   const SwiftStoreConfig& config() const noexcept { return config_; }
   std::string container_name(const std::string& container) const;
-  TimePoint new_deadline() const { return std::chrono::steady_clock::now() + config_.deadline; }
+  TimePoint new_deadline() const { return now() + config_.deadline; }
 
   Async<SwiftAnswer> perform(SwiftRequest request, TimePoint deadline);
 

@@ -31,7 +31,7 @@ asio::awaitable<TokenCache::LogIn> TokenCache::get(TimePoint deadline) {
 
   const uint64_t ended_before = log_ins_;
   while (log_ins_ == ended_before) {
-    Duration left = deadline - std::chrono::steady_clock::now();
+    Duration left = deadline - now();
     if (left <= Duration::zero()) {
       co_return Failure{
           ErrorCode::timed_out, true, false, std::nullopt,

@@ -63,13 +63,13 @@ Async<Epoch> highest_claim(const VolumeObjects& objects, Epoch known) {
 // One try for one number. conflict: it is another's, or in doubt; look again.
 Async<void> try_claim(const VolumeObjects& objects, Era era, ClaimTimes times) {
   const ObjectName name = objects.names.claim(era.epoch);
-  const TimePoint begun = std::chrono::steady_clock::now();
+  const TimePoint begun = now();
   Claim claim{era, unix_seconds(), host_name()};
   BufferList data(Buffer::own(encode(objects.uuid(), claim)));
   PutOptions options{.create_only = true, .expire_after = std::nullopt};
   Result<void> put = co_await objects.store.put(name, std::move(data), options);
   if (!put) co_return put.error();
-  if (std::chrono::steady_clock::now() - begun > times.limit) {
+  if (now() - begun > times.limit) {
     co_return Error(ErrorCode::conflict, "the claim took too long to count");
   }
   co_await sleep_for(times.settle);
@@ -84,7 +84,7 @@ Async<void> try_claim(const VolumeObjects& objects, Era era, ClaimTimes times) {
 
 uint64_t unix_seconds() {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(
-                                   std::chrono::system_clock::now().time_since_epoch())
+                                   calendar_now().time_since_epoch())
                                    .count());
 }
 

@@ -226,7 +226,7 @@ void Volume::make_room_in_chunk(size_t bytes, size_t entries) {
   if (!builder_.empty() && !builder_.has_room(bytes, entries)) seal();
   CHECK(builder_.has_room(bytes, entries));
   if (builder_.empty()) {
-    opened_at_ = std::chrono::steady_clock::now();
+    opened_at_ = now();
     builder_first_ = position_.next();
     changed_.notify_all();  // the idle sealer has something to wait for
   }
@@ -313,7 +313,7 @@ void Volume::seal() {
 // Seals early only when the chunk can go out at once: what has to queue gathers more meanwhile.
 void Volume::seal_if_due() {
   if (builder_.empty() || !uploader_.has_room() || quitting_) return;
-  const Duration age = std::chrono::steady_clock::now() - opened_at_;
+  const Duration age = now() - opened_at_;
   if (seal_wanted_ || age >= options_.seal_after) seal();
 }
 
@@ -323,7 +323,7 @@ Task Volume::seal_when_idle() {
       co_await changed_.wait();
       continue;
     }
-    const Duration age = std::chrono::steady_clock::now() - opened_at_;
+    const Duration age = now() - opened_at_;
     if (age < options_.seal_after) {
       co_await changed_.wait_for(options_.seal_after - age);
     } else if (uploader_.has_room()) {
@@ -393,9 +393,9 @@ Async<void> Volume::verify_ownership() {
 }
 
 Task Volume::watch_fence() {
-  TimePoint next = std::chrono::steady_clock::now() + options_.fence_interval;
+  TimePoint next = now() + options_.fence_interval;
   while (!quitting_) {
-    const Duration left = next - std::chrono::steady_clock::now();
+    const Duration left = next - now();
     if (left > Duration::zero()) {
       co_await changed_.wait_for(left);
       continue;
@@ -404,7 +404,7 @@ Task Volume::watch_fence() {
       Result<void> ours = co_await verify_ownership();
       if (!ours) log::debug("volume {}: {}", objects_.descriptor.name, ours.error().message());
     }
-    next = std::chrono::steady_clock::now() + options_.fence_interval;
+    next = now() + options_.fence_interval;
   }
 }
 
@@ -467,11 +467,11 @@ Usage Volume::usage() const {
   out.capacity = size_;
   out.mapped = ByteCount(map_.mapped().value() * kSectorBytes);
   out.unsafe = ByteCount(dirty_bytes_);
-  const TimePoint now = std::chrono::steady_clock::now();
+  const TimePoint at = now();
   if (auto oldest = uploader_.oldest()) {
-    out.unsafe_since = now - oldest->opened_at;
+    out.unsafe_since = at - oldest->opened_at;
   } else if (!builder_.empty()) {
-    out.unsafe_since = now - opened_at_;
+    out.unsafe_since = at - opened_at_;
   }
   return out;
 }
