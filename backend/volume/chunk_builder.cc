@@ -8,22 +8,23 @@ namespace swiftness {
 namespace {
 
 constexpr uint64_t kFrameSectors = kFrameRawBytes / kSectorBytes;
+constexpr uint64_t kMostRawSectors = UINT16_MAX;  // of a builder, overwritten ones too
 
-size_t frame_count(size_t raw_bytes) {
-  return (raw_bytes + kFrameRawBytes - 1) / kFrameRawBytes;
+size_t frame_count(uint64_t sectors) {
+  return (sectors + kFrameSectors - 1) / kFrameSectors;
 }
 
-// Extents of an entry in the header: a write is cut where its frames are.
-size_t extent_count(const ChunkBuilder::Entry& entry) {
-  if (entry.kind == ExtentKind::trim) return 1;
-  uint64_t last = entry.raw_first + entry.sectors.value() - 1;
-  return last / kFrameSectors - entry.raw_first / kFrameSectors + 1;
+// Extents of `sectors` that begin `at` sectors into the raw data: cut where the frames are.
+size_t extent_count(uint64_t at, uint64_t sectors) {
+  return (at + sectors - 1) / kFrameSectors - at / kFrameSectors + 1;
 }
 
 }  // namespace
 
-uint16_t RawData::append(const BufferList& data) {
-  auto at = static_cast<uint16_t>(sectors_);
+// ---- RawData -----------------------------------------------------------------------------------
+
+uint64_t RawData::append(const BufferList& data) {
+  const uint64_t at = sectors_;
   uint64_t offset = sectors_ * kSectorBytes;
   for (const Buffer& piece : data.pieces()) {
     pieces_.push_back(Piece{offset, piece});
@@ -53,62 +54,72 @@ BufferList RawData::read(uint64_t first_sector, uint64_t sectors) const {
   return out;
 }
 
-std::vector<SealedChunk::Placed> SealedChunk::place(uint64_t raw_first, uint64_t sectors) const {
-  std::vector<Placed> out;
-  while (sectors > 0) {
-    const uint64_t frame = raw_first / kFrameSectors;
-    const uint64_t skip = raw_first % kFrameSectors;
-    const uint64_t taken = std::min(sectors, kFrameSectors - skip);
-    Location at{header.sequence, frame_offsets[frame], frame_lengths[frame],
-                static_cast<uint16_t>(skip)};
-    out.push_back(Placed{at, taken});
-    raw_first += taken;
-    sectors -= taken;
-  }
-  return out;
-}
+// ---- ChunkBuilder ------------------------------------------------------------------------------
 
-uint64_t SealedChunk::raw_sector(const Location& at) const {
-  auto it = std::lower_bound(frame_offsets.begin(), frame_offsets.end(), at.frame_offset);
-  CHECK(it != frame_offsets.end() && *it == at.frame_offset);
-  return static_cast<uint64_t>(it - frame_offsets.begin()) * kFrameSectors + at.skip;
-}
-
-bool ChunkBuilder::has_room(size_t bytes, size_t entries) const noexcept {
-  const size_t raw = raw_.sectors() * kSectorBytes + bytes;
+size_t chunk_bytes_bound(size_t extents, size_t moved, uint64_t sectors) noexcept {
   // Each frame may cut one more extent in two.
-  const size_t extents = entries_.size() + entries + frame_count(raw);
-  const size_t frames = frame_count(raw) * (kFrameHeaderBytes + kSectorBytes);
-  return padded_to_sector(chunk_header_size(extents)) + frames + raw <= kChunkBytes;
+  const size_t frames = frame_count(sectors);
+  return padded_to_sector(chunk_header_size(extents + frames, moved + (moved > 0 ? frames : 0))) +
+         frames * (kFrameHeaderBytes + kSectorBytes) + sectors * kSectorBytes;
+}
+
+bool ChunkBuilder::has_room(size_t bytes, size_t entries, uint64_t live_sectors,
+                            size_t chunk_bytes) const noexcept {
+  if (empty()) return true;
+  const uint64_t sectors = bytes / kSectorBytes;
+  if (raw_.sectors() + sectors > kMostRawSectors) return false;
+  // A write in the midst of an older one leaves two pieces of that.
+  const size_t extents = (entries_.size() + entries) * 2;
+  return chunk_bytes_bound(extents, 0, live_sectors + sectors) <=
+         std::min(chunk_bytes, kChunkBytes);
 }
 
 Location ChunkBuilder::append_write(Sector first, const BufferList& data) {
-  CHECK(has_room(data.size(), 1) && data.size() > 0 && data.size() % kSectorBytes == 0);
-  const uint16_t at = raw_.append(data);
-  entries_.push_back(Entry{ExtentKind::data, first, SectorCount(data.size() / kSectorBytes), at});
+  CHECK(data.size() > 0 && data.size() % kSectorBytes == 0);
+  const uint64_t at = raw_.append(data);
+  CHECK(raw_.sectors() <= kMostRawSectors);
+  Location pending;
+  pending.frame_offset = static_cast<uint16_t>(at);
+  entries_.push_back(
+      Entry{ExtentKind::data, first, SectorCount(data.size() / kSectorBytes), pending});
   ++positions_;
-  return Location{sequence_, at, 0, 0};
+  return pending;
 }
 
 void ChunkBuilder::append_trims(const std::vector<Trim>& trims) {
-  CHECK(has_room(0, trims.size()));
   for (const Trim& trim : trims) {
-    entries_.push_back(Entry{ExtentKind::trim, trim.first, trim.sectors, 0});
+    entries_.push_back(Entry{ExtentKind::trim, trim.first, trim.sectors, {}});
   }
   ++positions_;
 }
 
-SealedChunk ChunkBuilder::seal(const SealContext& context) && {
+// ---- SealedChunk -------------------------------------------------------------------------------
+
+BufferList SealedChunk::read(const Location& at, uint64_t sectors) const {
+  auto it = std::lower_bound(frame_offsets.begin(), frame_offsets.end(), at.frame_offset);
+  CHECK(it != frame_offsets.end() && *it == at.frame_offset);
+  const auto frame = static_cast<uint64_t>(it - frame_offsets.begin());
+  return raw.read(frame * kFrameSectors + at.skip, sectors);
+}
+
+SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& trims,
+                           const std::vector<ChunkPart>& parts) {
   SealedChunk out;
-  out.raw = std::move(raw_);
-  size_t extents = 0;
-  for (const Entry& entry : entries_) extents += extent_count(entry);
-  const size_t header_bytes = padded_to_sector(chunk_header_size(extents));
-  const size_t raw_bytes = out.raw.sectors() * kSectorBytes;
-  const size_t frames = frame_count(raw_bytes);
+  size_t extents = trims.size();
+  size_t moved = 0;
+  for (const ChunkPart& part : parts) {
+    const size_t count = extent_count(out.raw.sectors(), part.sectors.value());
+    extents += count;
+    if (part.kind == ExtentKind::moved) moved += count;
+    CHECK(part.data.size() == part.sectors.value() * kSectorBytes);
+    out.raw.append(part.data);
+  }
+  const size_t header_bytes = padded_to_sector(chunk_header_size(extents, moved));
+  const size_t frames = frame_count(out.raw.sectors());
 
   // Frames: each its header, the writes' own buffers, and padding.
   Buffer headers = Buffer::allocate(frames * kFrameHeaderBytes);
+  std::vector<uint16_t> frame_lengths;
   BufferList body;
   for (size_t i = 0; i < frames; ++i) {
     const uint64_t raw_first = i * kFrameSectors;
@@ -117,9 +128,9 @@ SealedChunk ChunkBuilder::seal(const SealContext& context) && {
     const size_t stored = padded_to_sector(kFrameHeaderBytes + data.size());
     const auto offset = static_cast<uint16_t>((header_bytes + body.size()) / kSectorBytes);
     out.frame_offsets.push_back(offset);
-    out.frame_lengths.push_back(static_cast<uint16_t>(stored / kSectorBytes));
+    frame_lengths.push_back(static_cast<uint16_t>(stored / kSectorBytes));
     auto raw_length = static_cast<uint32_t>(data.size());
-    encode_frame_header(FrameHeader{raw_length, raw_length, sequence_, offset}, data,
+    encode_frame_header(FrameHeader{raw_length, raw_length, context.sequence, offset}, data,
                         headers.writable().subspan(i * kFrameHeaderBytes, kFrameHeaderBytes));
     body.append(headers.slice(i * kFrameHeaderBytes, kFrameHeaderBytes));
     body.append(data);
@@ -128,23 +139,28 @@ SealedChunk ChunkBuilder::seal(const SealContext& context) && {
 
   ChunkHeader& header = out.header;
   header.era = context.era;
-  header.sequence = sequence_;
+  header.sequence = context.sequence;
   header.previous_hash = context.previous_hash;
   header.frontier = context.frontier;
   header.first_position = context.first_position;
-  header.position_count = positions_;
+  header.position_count = context.positions;
   header.object_size = header_bytes + body.size();
   CHECK(header.object_size <= kChunkBytes);
-  for (const Entry& entry : entries_) {
-    if (entry.kind == ExtentKind::trim) {
-      header.extents.push_back(ChunkExtent{entry.kind, entry.first, entry.sectors, {sequence_}});
-      continue;
-    }
-    Sector first = entry.first;
-    for (const SealedChunk::Placed& placed : out.place(entry.raw_first, entry.sectors.value())) {
-      header.extents.push_back(
-          ChunkExtent{entry.kind, first, SectorCount(placed.sectors), placed.at});
-      first = first + SectorCount(placed.sectors);
+  for (const Trim& trim : trims) {
+    header.extents.push_back(ChunkExtent{ExtentKind::trim, trim.first, trim.sectors, {}, {}});
+  }
+  uint64_t at = 0;
+  for (const ChunkPart& part : parts) {
+    for (uint64_t done = 0; done < part.sectors.value();) {
+      const uint64_t frame = at / kFrameSectors;
+      const uint64_t skip = at % kFrameSectors;
+      const uint64_t taken = std::min(part.sectors.value() - done, kFrameSectors - skip);
+      const Location place{context.sequence, out.frame_offsets[frame], frame_lengths[frame],
+                           static_cast<uint16_t>(skip)};
+      header.extents.push_back(ChunkExtent{part.kind, part.first + SectorCount(done),
+                                           SectorCount(taken), place, part.source.advanced(done)});
+      done += taken;
+      at += taken;
     }
   }
   Bytes encoded = encode(context.volume, header);

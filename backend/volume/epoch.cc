@@ -83,9 +83,8 @@ Async<void> try_claim(const VolumeObjects& objects, Era era, ClaimTimes times) {
 }  // namespace
 
 uint64_t unix_seconds() {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(
-                                   calendar_now().time_since_epoch())
-                                   .count());
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(calendar_now().time_since_epoch()).count());
 }
 
 Async<Era> claim_epoch(const VolumeObjects& objects, ClaimTimes times) {

@@ -26,8 +26,8 @@ Async<std::optional<Start>> find_highest_start(const VolumeObjects& objects, Epo
 Async<void> publish_start(const VolumeObjects& objects, Start start);
 
 // Step 8 and every flush. Ok: at some moment after the call began the volume was ours. fenced: it
-// is another's, for good. conflict: an earlier claimant was so slow to raise its fence that it overwrote
-// ours; raise it again. Anything else: it could not be found out.
+// is another's, for good. conflict: an earlier claimant was so slow to raise its fence that it
+// overwrote ours; raise it again. Anything else: it could not be found out.
 Async<void> check_ownership(const VolumeObjects& objects, Era era);
 
 }  // namespace swiftness

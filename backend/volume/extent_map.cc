@@ -1,6 +1,7 @@
 #include "backend/volume/extent_map.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "backend/base/check.h"
 
@@ -29,148 +30,540 @@ void for_each_page(Sector first, SectorCount sectors, Visit visit) {
   }
 }
 
-bool continues(const ExtentMap::Piece& piece, Sector first, const std::optional<Location>& at) {
-  if (piece.first + piece.sectors != first) return false;
-  if (!piece.at || !at) return !piece.at && !at;
-  return piece.at->advanced(piece.sectors.value()) == *at;
+// The place so many sectors further on; a hole stays one.
+uint64_t further(uint64_t packed, uint64_t sectors) {
+  return packed == 0 || sectors == 0 ? packed : pack(unpack(packed).advanced(sectors));
+}
+
+// Does the extent that is `sectors` long at `packed` go on at `next`?
+bool goes_on(uint64_t packed, uint64_t sectors, uint64_t next) {
+  if (packed == 0 || next == 0) return packed == next;
+  const Location a = unpack(packed);
+  const Location b = unpack(next);
+  if (a.chunk != b.chunk || a.pending() != b.pending()) return false;
+  if (!a.pending() && (a.frame_offset != b.frame_offset || a.frame_length != b.frame_length)) {
+    return false;
+  }
+  return a.pending() ? a.frame_offset + sectors == b.frame_offset : a.skip + sectors == b.skip;
 }
 
 }  // namespace
 
-void ExtentMap::carve(Page& page, uint32_t first, uint32_t sectors) {
-  const uint32_t end = first + sectors;
-  auto it = page.extents.upper_bound(first);
-  if (it != page.extents.begin()) --it;
-  while (it != page.extents.end() && it->first < end) {
-    const uint32_t it_first = it->first;
-    const uint32_t it_end = it_first + it->second.sectors;
-    if (it_end <= first) {
-      ++it;
-      continue;
-    }
-    const Location at = it->second.at;
-    mapped_ -= SectorCount(std::min(it_end, end) - std::max(it_first, first));
-    if (it_first < first) {
-      it->second.sectors = first - it_first;
-      ++it;
-    } else {
-      it = page.extents.erase(it);
-    }
-    if (it_end > end) {
-      page.extents.emplace(end, Extent{it_end - end, at.advanced(end - it_first)});
-      break;
-    }
-  }
-}
+// ---- changing ----------------------------------------------------------------------------------
 
 void ExtentMap::assign(Sector first, SectorCount sectors, Location at) {
-  for_each_page(first, sectors, [&](InPage part) {
-    Page& page = pages_[part.page];
-    carve(page, part.first, part.sectors);
-    page.extents.emplace(part.first, Extent{part.sectors, at.advanced(part.offset)});
-    page.dirty = true;
+  for_each_page(first, sectors, [&](const InPage& part) {
+    put(part.page, part.first, part.sectors, pack(at.advanced(part.offset)));
   });
-  mapped_ += sectors;
 }
 
 void ExtentMap::erase(Sector first, SectorCount sectors) {
-  // Only pages that exist: a trim of the whole disk costs what is mapped, not what is addressable.
-  const uint64_t end = first.value() + sectors.value();
-  for (auto it = pages_.lower_bound(first.value() / kPageSectors);
-       it != pages_.end() && it->first * kPageSectors < end; ++it) {
-    const uint64_t page_first = it->first * kPageSectors;
-    const uint64_t from = std::max(first.value(), page_first);
-    const uint64_t to = std::min(end, page_first + kPageSectors);
-    carve(it->second, static_cast<uint32_t>(from - page_first), static_cast<uint32_t>(to - from));
-    it->second.dirty = true;
+  uint64_t whole_first = (first.value() + kPageSectors - 1) / kPageSectors;
+  uint64_t whole_end = (first.value() + sectors.value()) / kPageSectors;
+  if (whole_first >= whole_end) {
+    for_each_page(first, sectors,
+                  [&](const InPage& part) { put(part.page, part.first, part.sectors, 0); });
+    return;
   }
-}
+  const uint64_t head = whole_first * kPageSectors - first.value();
+  if (head > 0) erase(first, SectorCount(head));
+  const uint64_t stop = first.value() + sectors.value();
+  const uint64_t tail = stop - whole_end * kPageSectors;
+  if (tail > 0) erase(Sector(stop - tail), SectorCount(tail));
 
-void ExtentMap::repoint(Sector first, SectorCount sectors, Location from, Location to) {
-  for (const Piece& piece : lookup(first, sectors)) {
-    const uint64_t offset = (piece.first - first).value();
-    if (!piece.at || *piece.at != from.advanced(offset)) continue;
-    assign(piece.first, piece.sectors, to.advanced(offset));
-  }
-}
-
-std::vector<ExtentMap::Piece> ExtentMap::lookup(Sector first, SectorCount sectors) const {
-  std::vector<Piece> pieces;
-  auto add = [&pieces](uint64_t at, uint64_t count, std::optional<Location> location) {
-    if (count == 0) return;
-    if (!pieces.empty() && continues(pieces.back(), Sector(at), location)) {
-      pieces.back().sectors += SectorCount(count);
-    } else {
-      pieces.push_back(Piece{Sector(at), SectorCount(count), location});
-    }
+  erased_.push_back(Run::Erased{whole_first, whole_end - whole_first});
+  std::vector<uint64_t> kept;  // see erase_page()
+  auto erase_one = [&](auto it) {
+    if (erase_page(it->first, it->second)) return pages_.erase(it);
+    kept.push_back(it->first);
+    return std::next(it);
   };
-  for_each_page(first, sectors, [&](InPage part) {
-    const uint64_t page_first = part.page * kPageSectors;
-    uint32_t at = part.first;
-    const uint32_t end = part.first + part.sectors;
-    auto found = pages_.find(part.page);
-    if (found != pages_.end()) {
-      const auto& extents = found->second.extents;
-      auto it = extents.upper_bound(at);
-      if (it != extents.begin()) --it;
-      for (; it != extents.end() && it->first < end; ++it) {
-        const uint32_t it_end = it->first + it->second.sectors;
-        if (it_end <= at) continue;
-        if (it->first > at) {
-          add(page_first + at, it->first - at, std::nullopt);
-          at = it->first;
-        }
-        const uint32_t stop = std::min(it_end, end);
-        add(page_first + at, stop - at, it->second.at.advanced(at - it->first));
-        at = stop;
+  if (whole_end - whole_first < pages_.size()) {
+    for (uint64_t page = whole_first; page < whole_end; ++page) {
+      auto it = pages_.find(page);
+      if (it != pages_.end()) erase_one(it);
+    }
+  } else {
+    for (auto it = pages_.begin(); it != pages_.end();) {
+      const bool here = it->first >= whole_first && it->first < whole_end;
+      it = here ? erase_one(it) : std::next(it);
+    }
+  }
+  std::sort(kept.begin(), kept.end());
+  index_.clear(whole_first, whole_end - whole_first, [&](uint64_t number, MapPlace place) {
+    if (std::binary_search(kept.begin(), kept.end(), number)) return false;
+    detached_.push_back(place);
+    return true;
+  });
+  for (uint64_t number : kept) put(number, 0, kPageSectors, 0);
+}
+
+// True: nothing of the page is needed any more. False: its leaf is not in memory and was counted in
+// part; it has to stay, hidden by holes, until it is merged.
+bool ExtentMap::erase_page(uint64_t number, Page& page) {
+  if (page.base) {
+    uint32_t at = 0;
+    for (const Entry& entry : page.changes) {
+      if (!entry.counted()) continue;
+      tell_died(*page.base, at, entry.first - at);
+      at = entry.end();
+    }
+    tell_died(*page.base, at, kPageSectors - at);
+    index_.set(number, MapPlace{});
+  } else {
+    const bool any_counted = std::any_of(page.changes.begin(), page.changes.end(),
+                                         [](const Entry& entry) { return entry.counted(); });
+    if (any_counted && !index_.at(number).none()) return false;
+  }
+  for (const Entry& entry : page.changes) tell_died(entry.packed, entry.sectors());
+  drop_base(page);
+  drop_changes(page);
+  return true;
+}
+
+void ExtentMap::move(Sector first, SectorCount sectors, Location from, Location to,
+                     bool unknown_too) {
+  for_each_page(first, sectors, [&](const InPage& part) {
+    const uint64_t old = pack(from.advanced(part.offset));
+    if (auto it = pages_.find(part.page); it != pages_.end()) {
+      Page& page = it->second;
+      auto entry = std::lower_bound(page.changes.begin(), page.changes.end(), part.first,
+                                    [](const Entry& e, uint32_t at) { return e.first < at; });
+      if (entry != page.changes.end() && entry->first == part.first &&
+          entry->sectors() == part.sectors && entry->packed == old) {  // mostly so
+        tell_died(old, part.sectors);
+        entry->packed = pack(to.advanced(part.offset));
+        entry->bits &= ~Entry::kSaved;
+        ledger_.lives(to.chunk, part.sectors);
+        note_change(part.page, page);
+        return;
       }
     }
-    add(page_first + at, end - at, std::nullopt);
+    std::vector<Piece> pieces;
+    look(part.page, part.first, part.sectors, pieces);
+    for (const Piece& piece : pieces) {
+      const auto at = static_cast<uint32_t>(piece.first.value() % kPageSectors);
+      const uint64_t offset = part.offset + (at - part.first);
+      const bool same = piece.at && *piece.at == from.advanced(offset);
+      const bool hidden = piece.unknown && unknown_too;
+      if (!same && !hidden) continue;
+      put(part.page, at, static_cast<uint32_t>(piece.sectors.value()), pack(to.advanced(offset)),
+          hidden ? old : 0);
+    }
   });
-  return pieces;
 }
 
-std::vector<uint64_t> ExtentMap::pages() const {
-  std::vector<uint64_t> out;
+void ExtentMap::splice(std::vector<Entry>& changes, uint32_t first, uint32_t end,
+                       const std::vector<Entry>& fresh) {
+  auto begin = std::partition_point(changes.begin(), changes.end(),
+                                    [&](const Entry& entry) { return entry.end() <= first; });
+  auto stop = begin;
+  std::optional<Entry> left;
+  std::optional<Entry> right;
+  for (; stop != changes.end() && stop->first < end; ++stop) {
+    if (stop->first < first) {
+      left = *stop;
+      left->resize(first - stop->first);
+    }
+    if (stop->end() > end) {
+      right = *stop;
+      right->first = end;
+      right->resize(stop->end() - end);
+      right->packed = further(stop->packed, end - stop->first);
+    }
+  }
+  const size_t before = static_cast<size_t>(stop - begin);
+  const size_t after = fresh.size() + left.has_value() + right.has_value();
+  if (after > before) {
+    begin = changes.insert(begin, after - before, Entry{});
+  } else if (after < before) {
+    begin = changes.erase(begin, begin + static_cast<ptrdiff_t>(before - after));
+  }
+  if (left) *begin++ = *left;
+  begin = std::copy(fresh.begin(), fresh.end(), begin);
+  if (right) *begin = *right;
+}
+
+// packed == 0: a hole.
+void ExtentMap::put(uint64_t number, uint32_t first, uint32_t sectors, uint64_t packed,
+                    uint64_t hidden) {
+  const bool has_leaf = !index_.at(number).none();
+  auto found = pages_.find(number);
+  if (found == pages_.end()) {
+    if (packed == 0 && !has_leaf) return;
+    found = pages_.try_emplace(number).first;
+  }
+  Page& page = found->second;
+  const bool known = page.base != nullptr || !has_leaf;
+  const uint32_t end = first + sectors;
+
+  std::vector<Entry> fresh;
+  auto add = [&](uint32_t from, uint32_t to, bool counted) {
+    if (!fresh.empty() && fresh.back().counted() == counted) {
+      fresh.back().resize(fresh.back().sectors() + (to - from));
+    } else {
+      const uint32_t flags = counted ? Entry::kCounted : 0;
+      fresh.push_back(Entry{from, (to - from) | flags, further(packed, from - first)});
+    }
+  };
+  auto hide_leaf = [&](uint32_t from, uint32_t to) {
+    if (from >= to) return;
+    if (page.base) {
+      tell_died(*page.base, from, to - from);
+    } else {
+      tell_died(hidden, to - from);
+    }
+    add(from, to, known || hidden != 0);
+  };
+  uint32_t at = first;
+  auto entry = std::partition_point(page.changes.begin(), page.changes.end(),
+                                    [&](const Entry& e) { return e.end() <= first; });
+  for (; entry != page.changes.end() && entry->first < end; ++entry) {
+    const uint32_t from = std::max(entry->first, first);
+    const uint32_t to = std::min(entry->end(), end);
+    hide_leaf(at, from);
+    tell_died(entry->packed, to - from);
+    add(from, to, entry->counted());
+    at = to;
+  }
+  hide_leaf(at, end);
+
+  entries_ -= page.changes.size();
+  splice(page.changes, first, end, fresh);
+  // Sequential writes become one entry.
+  auto next = std::partition_point(page.changes.begin(), page.changes.end(),
+                                   [&](const Entry& e) { return e.first < first; });
+  if (next != page.changes.begin()) {
+    auto before = std::prev(next);
+    if (before->end() == first && before->counted() == next->counted() && !before->saved() &&
+        goes_on(before->packed, before->sectors(), next->packed)) {
+      before->resize(before->sectors() + next->sectors());
+      page.changes.erase(next);
+    }
+  }
+  entries_ += page.changes.size();
+  if (packed != 0) ledger_.lives(Sequence(packed >> 32), sectors);
+  note_change(number, page);
+}
+
+void ExtentMap::note_change(uint64_t number, Page& page) {
+  if (page.since == 0) page.since = runs_;
+  if (page.in_unsaved) return;
+  page.in_unsaved = true;
+  unsaved_.push_back(number);
+}
+
+void ExtentMap::tell_died(uint64_t packed, uint64_t sectors) {
+  if (packed != 0) ledger_.died(Sequence(packed >> 32), sectors);
+}
+
+void ExtentMap::tell_died(const Leaf& leaf, uint32_t first, uint32_t sectors) {
+  leaf.visit(first, sectors,
+             [this](const LeafExtent& extent) { ledger_.died(extent.at.chunk, extent.sectors); });
+}
+
+// ---- looking -----------------------------------------------------------------------------------
+
+std::vector<ExtentMap::Piece> ExtentMap::lookup(Sector first, SectorCount sectors) {
+  std::vector<Piece> out;
+  for_each_page(first, sectors,
+                [&](const InPage& part) { look(part.page, part.first, part.sectors, out); });
+  return out;
+}
+
+void ExtentMap::look(uint64_t number, uint32_t first, uint32_t sectors, std::vector<Piece>& out) {
+  auto emit = [&](uint32_t from, uint32_t to, uint64_t packed, bool unknown) {
+    if (from >= to) return;
+    if (!out.empty() && out.back().unknown == unknown &&
+        out.back().at.has_value() == (packed != 0)) {
+      Piece& last = out.back();
+      if (packed == 0 || goes_on(pack(*last.at), last.sectors.value(), packed)) {
+        last.sectors += SectorCount(to - from);
+        return;
+      }
+    }
+    Piece piece{Sector(number * kPageSectors + from), SectorCount(to - from), {}, unknown};
+    if (packed != 0) piece.at = unpack(packed);
+    out.push_back(piece);
+  };
+  const uint32_t end = first + sectors;
+  auto it = pages_.find(number);
+  if (it == pages_.end()) {
+    emit(first, end, 0, !index_.at(number).none());
+    return;
+  }
+  Page& page = it->second;
+  const bool unknown = !known(number);
+  if (page.base) by_use_.splice(by_use_.begin(), by_use_, page.used);
+  auto emit_leaf = [&](uint32_t from, uint32_t to) {
+    if (from >= to) return;
+    uint32_t at = from;
+    if (page.base) {
+      page.base->visit(from, to - from, [&](const LeafExtent& extent) {
+        emit(at, extent.first, 0, false);
+        at = extent.first + extent.sectors;
+        emit(extent.first, at, pack(extent.at), false);
+      });
+    }
+    emit(at, to, 0, unknown);
+  };
+  uint32_t at = first;
+  auto entry = std::partition_point(page.changes.begin(), page.changes.end(),
+                                    [&](const Entry& e) { return e.end() <= first; });
+  for (; entry != page.changes.end() && entry->first < end; ++entry) {
+    const uint32_t from = std::max(entry->first, first);
+    const uint32_t to = std::min(entry->end(), end);
+    emit_leaf(at, from);
+    emit(from, to, further(entry->packed, from - entry->first), false);
+    at = to;
+  }
+  emit_leaf(at, end);
+}
+
+// ---- leaves ------------------------------------------------------------------------------------
+
+bool ExtentMap::known(uint64_t page) const noexcept {
+  auto it = pages_.find(page);
+  return (it != pages_.end() && it->second.base) || index_.at(page).none();
+}
+
+void ExtentMap::load(MapPlace place, LeafPtr leaf) {
+  const uint64_t number = leaf->page();
+  if (index_.at(number) != place) return;
+  Page& page = pages_[number];
+  if (!page.base) set_base(number, page, std::move(leaf));
+  shrink();
+}
+
+void ExtentMap::set_base(uint64_t number, Page& page, LeafPtr leaf) {
+  drop_base(page);
+  leaf_memory_ += leaf->memory();
+  page.base = std::move(leaf);
+  by_use_.push_front(number);
+  page.used = by_use_.begin();
+}
+
+void ExtentMap::drop_base(Page& page) {
+  if (!page.base) return;
+  leaf_memory_ -= page.base->memory();
+  page.base = nullptr;
+  by_use_.erase(page.used);
+}
+
+void ExtentMap::drop_changes(Page& page) {
+  entries_ -= page.changes.size();
+  page.changes.clear();
+  page.since = 0;
+}
+
+// The few used last stay whatever they cost: whoever loaded two for one look needs both.
+void ExtentMap::shrink() {
+  constexpr size_t kLeast = 16;
+  size_t looked_at = 0;
+  const size_t loaded = by_use_.size();
+  auto it = by_use_.end();
+  while (leaf_memory_ > leaf_memory_limit_.value() && by_use_.size() > kLeast &&
+         ++looked_at + kLeast <= loaded) {
+    const uint64_t number = *--it;
+    Page& page = pages_.at(number);
+    if (page.pinned) continue;
+    ++it;
+    drop_base(page);
+    forget_if_empty(number);
+  }
+}
+
+void ExtentMap::forget_if_empty(uint64_t number) {
+  auto it = pages_.find(number);
+  if (it != pages_.end() && !it->second.base && it->second.changes.empty()) pages_.erase(it);
+}
+
+void ExtentMap::bury(MapPlace place, const Leaf& leaf) {
+  auto it = std::find(detached_.begin(), detached_.end(), place);
+  CHECK(it != detached_.end());
+  *it = detached_.back();
+  detached_.pop_back();
+  tell_died(leaf, 0, kPageSectors);
+}
+
+ByteCount ExtentMap::change_memory() const noexcept {
+  constexpr uint64_t kPerPage = 160;  // its place in the table, and half-used vectors
+  return ByteCount(entries_ * sizeof(Entry) * 3 / 2 + pages_.size() * kPerPage);
+}
+
+// ---- checkpoints -------------------------------------------------------------------------------
+
+std::vector<uint64_t> ExtentMap::oldest_changed(ByteCount most) const {
+  struct Candidate {
+    uint64_t since;
+    uint64_t page;
+    uint64_t bytes;
+  };
+  std::vector<Candidate> candidates;
   for (const auto& [number, page] : pages_) {
-    if (!page.extents.empty()) out.push_back(number);
+    if (page.changes.empty() || page.pinned) continue;
+    const uint64_t bytes = index_.at(number).length + page.changes.size() * 12;
+    candidates.push_back({page.since, number, std::min<uint64_t>(bytes, 68 << 10)});
   }
-  return out;
-}
-
-std::vector<uint64_t> ExtentMap::dirty_pages() const {
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.since != b.since ? a.since < b.since : a.page < b.page;
+  });
   std::vector<uint64_t> out;
+  uint64_t bytes = 0;
+  for (const Candidate& candidate : candidates) {
+    bytes += candidate.bytes;
+    if (bytes > most.value() && !out.empty()) break;
+    out.push_back(candidate.page);
+  }
+  return out;
+}
+
+uint64_t ExtentMap::oldest_needed_run() const {
+  uint64_t oldest = runs_;
   for (const auto& [number, page] : pages_) {
-    if (page.dirty) out.push_back(number);
+    if (!page.changes.empty() && !page.pinned) oldest = std::min(oldest, page.since);
+  }
+  return oldest;
+}
+
+void ExtentMap::pin(uint64_t number) {
+  CHECK(known(number));
+  Page& page = pages_[number];
+  page.pinned = true;
+  for (Entry& entry : page.changes) {
+    if (entry.counted()) continue;
+    if (page.base) tell_died(*page.base, entry.first, entry.sectors());
+    entry.bits |= Entry::kCounted;
+  }
+}
+
+void ExtentMap::unpin(uint64_t number) {
+  auto it = pages_.find(number);
+  if (it == pages_.end()) return;
+  it->second.pinned = false;
+  forget_if_empty(number);
+}
+
+Run ExtentMap::take_run() {
+  Run out;
+  out.erased = std::exchange(erased_, {});
+  std::vector<uint64_t> left;
+  for (uint64_t number : unsaved_) {
+    auto it = pages_.find(number);
+    if (it == pages_.end() || !it->second.in_unsaved) continue;
+    Page& page = it->second;
+    if (page.pinned) {
+      left.push_back(number);
+      continue;
+    }
+    page.in_unsaved = false;
+    Run::Page changed{number, {}};
+    for (Entry& entry : page.changes) {
+      if (entry.saved()) continue;
+      CHECK((entry.packed & kPendingBit) == 0);
+      changed.changes.push_back(
+          Change{entry.first, entry.sectors(), entry.counted(), entry.packed});
+      entry.bits |= Entry::kSaved;
+    }
+    if (!changed.changes.empty()) out.pages.push_back(std::move(changed));
+  }
+  unsaved_ = std::move(left);
+  std::sort(out.pages.begin(), out.pages.end(),
+            [](const Run::Page& a, const Run::Page& b) { return a.page < b.page; });
+  ++runs_;
+  return out;
+}
+
+std::optional<ExtentMap::Capture> ExtentMap::capture(uint64_t number) const {
+  auto it = pages_.find(number);
+  if (it == pages_.end() || !it->second.pinned) return std::nullopt;
+  const Page& page = it->second;
+  Capture out{number, page.base, {}};
+  out.changes.reserve(page.changes.size());
+  for (const Entry& entry : page.changes) {
+    out.changes.push_back(Change{entry.first, entry.sectors(), true, entry.packed});
   }
   return out;
 }
 
-void ExtentMap::mark_clean() {
-  for (auto it = pages_.begin(); it != pages_.end();) {
-    it->second.dirty = false;
-    it = it->second.extents.empty() ? pages_.erase(it) : std::next(it);
+LeafPtr ExtentMap::merged(const Capture& capture) {
+  std::vector<LeafExtent> extents;
+  auto add = [&extents](const LeafExtent& extent) {
+    constexpr uint32_t kFrameSectors = kFrameRawBytes / kSectorBytes;
+    if (!extents.empty()) {
+      LeafExtent& last = extents.back();
+      if (last.first + last.sectors == extent.first &&
+          last.sectors + extent.sectors <= kFrameSectors &&
+          goes_on(pack(last.at), last.sectors, pack(extent.at))) {
+        last.sectors += extent.sectors;
+        return;
+      }
+    }
+    extents.push_back(extent);
+  };
+  auto add_base = [&](uint32_t from, uint32_t to) {
+    if (capture.base && from < to) capture.base->visit(from, to - from, add);
+  };
+  uint32_t at = 0;
+  for (const Change& change : capture.changes) {
+    add_base(at, change.first);
+    if (change.packed != 0) add(LeafExtent{change.first, change.sectors, unpack(change.packed)});
+    at = change.first + change.sectors;
   }
+  add_base(at, kPageSectors);
+  return std::make_shared<const Leaf>(capture.page, extents);
 }
 
-Leaf ExtentMap::leaf(uint64_t page) const {
-  Leaf out;
-  out.page = page;
-  auto found = pages_.find(page);
-  if (found == pages_.end()) return out;
-  for (const auto& [first, extent] : found->second.extents) {
-    out.extents.push_back(LeafExtent{first, extent.sectors, extent.at});
-  }
-  return out;
+bool ExtentMap::install(const Capture& capture, MapPlace place, LeafPtr leaf) {
+  auto it = pages_.find(capture.page);
+  if (it == pages_.end() || !it->second.pinned || it->second.base != capture.base) return false;
+  Page& page = it->second;
+  page.pinned = false;
+  index_.set(capture.page, place);
+  entries_ -= page.changes.size();
+  std::erase_if(page.changes, [&leaf](const Entry& entry) {
+    uint32_t at = entry.first;
+    bool same = true;
+    leaf->visit(entry.first, entry.sectors(), [&](const LeafExtent& extent) {
+      same &= entry.packed != 0 && extent.first == at &&
+              pack(extent.at) == further(entry.packed, at - entry.first);
+      at = extent.first + extent.sectors;
+    });
+    return same && (entry.packed == 0 || at == entry.end());
+  });
+  entries_ += page.changes.size();
+  page.since = page.changes.empty() ? 0 : runs_;
+  set_base(capture.page, page, std::move(leaf));
+  shrink();
+  return true;
 }
 
-void ExtentMap::load(const Leaf& leaf) {
-  Page& page = pages_[leaf.page];
-  CHECK(page.extents.empty());
-  for (const LeafExtent& extent : leaf.extents) {
-    page.extents.emplace_hint(page.extents.end(), extent.first, Extent{extent.sectors, extent.at});
-    mapped_ += SectorCount(extent.sectors);
+// ---- recovery ----------------------------------------------------------------------------------
+
+void ExtentMap::restore(const Run& run, uint64_t object) {
+  for (const Run::Erased& erased : run.erased) {
+    for (auto it = pages_.begin(); it != pages_.end();) {
+      if (it->first < erased.page || it->first - erased.page >= erased.pages) {
+        ++it;
+        continue;
+      }
+      drop_changes(it->second);
+      it = pages_.erase(it);
+    }
   }
+  for (const Run::Page& changed : run.pages) {
+    if (index_.at(changed.page).object >= object) continue;  // the leaf is newer
+    Page& page = pages_[changed.page];
+    entries_ -= page.changes.size();
+    for (const Change& change : changed.changes) {
+      const uint32_t flags = Entry::kSaved | (change.counted ? Entry::kCounted : 0);
+      splice(page.changes, change.first, change.first + change.sectors,
+             {Entry{change.first, change.sectors | flags, change.packed}});
+    }
+    entries_ += page.changes.size();
+    if (page.since == 0) page.since = runs_;
+  }
+  ++runs_;
 }
 
 }  // namespace swiftness

@@ -1,6 +1,7 @@
 // The grammar of docs/FORMAT.md, shared by whoever writes and whoever reads: envelope, payloads,
-// chunk header, frame header. Pure: bytes in, values out. Encoding is bytewise and little-endian.
-// Decoding never trusts its input: every fault is ErrorCode::corrupt with the field that is wrong.
+// chunk header, frame header. The map's records are in map_format.h. Pure: bytes in, values out.
+// Encoding is bytewise and little-endian. Decoding never trusts its input: every fault is
+// ErrorCode::corrupt with the field that is wrong.
 #pragma once
 
 #include <array>
@@ -25,6 +26,8 @@ inline constexpr size_t kEnvelopeBytes = 40;
 inline constexpr size_t kFrameHeaderBytes = 32;
 inline constexpr size_t kChunkPayloadFixedBytes = 24 + 8 + 32 + 8 + 16 + 8 + 8;
 inline constexpr size_t kChunkExtentBytes = 32;
+inline constexpr size_t kMovedSourceBytes = 8;
+inline constexpr uint64_t kMostChunks = UINT32_MAX;  // a volume's log ends there
 inline constexpr uint64_t kChunksPerContainer = 65536;
 inline constexpr uint32_t kMostUploadsInFlight = 8;  // W
 
@@ -37,6 +40,10 @@ enum class RecordKind : uint16_t {
   root = 6,
   leaf = 7,
   chunk = 8,
+  segment = 9,
+  run = 10,
+  ledger = 11,
+  detached = 12,
 };
 
 // One epoch together with the claim that started it: the owner of names.
@@ -80,30 +87,7 @@ struct Start {
   RootName base;
   uint32_t upload_window = kMostUploadsInFlight;
   uint64_t started_at = 0;  // Unix seconds
-};
-
-// The chunks an era wrote: [first, last], empty when last + 1 == first.
-struct EraSpan {
-  Era era;
-  Sequence first;
-  Sequence last;
-};
-
-struct Root {
-  RootName name;
-  Sequence covered;
-  Sha256 covered_hash{};
-  LogPosition covered_position;
-  ByteCount size;
-  uint32_t block_size = 512;
-  SectorCount mapped;
-  std::vector<EraSpan> eras;  // oldest first
-  struct Page {
-    uint64_t page = 0;
-    uint32_t era_index = 0;  // into eras
-    uint64_t leaf_number = 0;
-  };
-  std::vector<Page> pages;  // ascending by page
+  bool journaled = false;   // flushes of this era may be durable in its gateway's journal alone
 };
 
 // Where data are: in a frame of a chunk. While the chunk is not sealed yet there are no frames:
@@ -120,24 +104,23 @@ struct Location {
   friend bool operator==(const Location&, const Location&) = default;
 };
 
-struct LeafExtent {
-  uint32_t first = 0;  // sector within the page
-  uint32_t sectors = 0;
-  Location at;
-};
+// A Location in 64 bits, never 0: chunk (32), frame offset (15), frame length (8), skip (7), a bit
+// that tells a pending one, and a zero.
+uint64_t pack(const Location& at) noexcept;  // CHECKs that its fields fit
+Location unpack(uint64_t packed) noexcept;
+inline constexpr uint64_t kPendingBit = 2;
 
-struct Leaf {
-  uint64_t page = 0;
-  std::vector<LeafExtent> extents;  // ascending, not overlapping
-};
+// Can so many sectors lie in one frame at this place? Asked of whatever was read.
+bool fits_a_frame(const Location& at, uint64_t sectors) noexcept;
 
-enum class ExtentKind : uint8_t { data = 1, trim = 3 };
+enum class ExtentKind : uint8_t { data = 1, trim = 3, moved = 4 };
 
 struct ChunkExtent {
   ExtentKind kind = ExtentKind::data;
   Sector first;
   SectorCount sectors;
-  Location at;  // of data; its chunk is the chunk it stands in
+  Location at;      // of data and moved; its chunk is the chunk it stands in
+  Location source;  // of moved: where the same data were before
 };
 
 struct ChunkHeader {
@@ -156,8 +139,6 @@ Bytes encode(const Uuid& volume, const Claim& claim);
 Bytes encode(const Uuid& volume, const Fence& fence);
 Bytes encode(const Uuid& volume, const Head& head);
 Bytes encode(const Uuid& volume, const Start& start);
-Bytes encode(const Uuid& volume, const Root& root);
-Bytes encode(const Uuid& volume, const Leaf& leaf);
 Bytes encode(const Uuid& volume, const ChunkHeader& header);  // not padded
 
 Result<VolumeDescriptor> decode_descriptor(std::span<const std::byte> bytes);
@@ -165,15 +146,13 @@ Result<Claim> decode_claim(const Uuid& volume, std::span<const std::byte> bytes)
 Result<Fence> decode_fence(const Uuid& volume, std::span<const std::byte> bytes);
 Result<Head> decode_head(const Uuid& volume, std::span<const std::byte> bytes);
 Result<Start> decode_start(const Uuid& volume, std::span<const std::byte> bytes);
-Result<Root> decode_root(const Uuid& volume, std::span<const std::byte> bytes);
-Result<Leaf> decode_leaf(const Uuid& volume, std::span<const std::byte> bytes);
 
 // `bytes` begins with the header and may go on behind it.
 Result<ChunkHeader> decode_chunk_header(const Uuid& volume, std::span<const std::byte> bytes);
 // Bytes of envelope and payload, told by the envelope alone; `bytes` has at least kEnvelopeBytes.
 Result<size_t> record_size(std::span<const std::byte> bytes);
 
-size_t chunk_header_size(size_t extents);  // envelope and payload, not padded
+size_t chunk_header_size(size_t extents, size_t moved);  // envelope and payload, not padded
 inline size_t padded_to_sector(size_t bytes) {
   return (bytes + 511) / 512 * 512;
 }

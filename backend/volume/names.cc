@@ -42,8 +42,8 @@ ObjectName VolumeNames::root(const RootName& root) const {
   return {meta_, in_era("root", root.era, root.number)};
 }
 
-ObjectName VolumeNames::leaf(const Era& era, uint64_t number) const {
-  return {meta_, in_era("leaf", era, number)};
+ObjectName VolumeNames::map_object(const Era& era, uint64_t number) const {
+  return {meta_, in_era("map", era, number)};
 }
 
 ObjectName VolumeNames::chunk(const Era& era, Sequence sequence) const {

@@ -24,7 +24,7 @@ class VolumeNames {
   ObjectName fence() const;
   ObjectName head() const;
   ObjectName root(const RootName& root) const;
-  ObjectName leaf(const Era& era, uint64_t number) const;
+  ObjectName map_object(const Era& era, uint64_t number) const;
   ObjectName chunk(const Era& era, Sequence sequence) const;
 
  private:

@@ -38,30 +38,37 @@ asio::awaitable<std::vector<HeadSlot>> read_heads(const VolumeObjects& objects, 
   co_return slots;
 }
 
-// The newest root of an era that has one: numbers are dense from 1. 0: it has none.
+// The newest root of an era; 0: it has none. Numbers are given without gaps from 1; old roots are
+// deleted, but never a milestone (checkpoint.h). So the newest is above the last milestone that
+// exists, and below the first that does not.
 Async<uint64_t> newest_root_number(const VolumeObjects& objects, Era era) {
-  uint64_t known = 0;
+  uint64_t milestone = 0;
   GetOptions newest{.newest = true};
   Result<Head> head =
       co_await read_record<Head>(objects, objects.names.head(), decode_head, newest);
-  if (head && head->root.era == era && head->root.number > 0) {
-    Presence found = co_await presence_of(objects.store, objects.names.root(head->root));
-    if (found == Presence::yes) known = head->root.number;
+  if (head && head->root.era == era && head->root.number >= kMilestone) {
+    const RootName hinted{era, head->root.number / kMilestone * kMilestone};
+    Presence found = co_await presence_of(objects.store, objects.names.root(hinted));
+    if (found == Presence::yes) milestone = hinted.number;
   }
   for (;;) {
     std::vector<std::string> names;
-    for (uint64_t i = 1; i <= kProbeBatch; ++i) {
-      names.push_back(objects.names.root(RootName{era, known + i}).name);
+    for (uint64_t i = 1; i <= kMilestone; ++i) {
+      names.push_back(objects.names.root(RootName{era, milestone + i}).name);
     }
     std::vector<Presence> found = co_await objects.store.presence(objects.names.meta(), names);
-    uint64_t present = 0;
-    while (present < found.size() && found[present] == Presence::yes) ++present;
-    known += present;
-    if (present == found.size()) continue;
-    if (found[present] == Presence::unknown) {
-      co_return in_doubt(objects.names.root(RootName{era, known + 1}));
+    if (found.back() == Presence::yes) {
+      milestone += kMilestone;
+      continue;
     }
-    co_return known;
+    uint64_t last = milestone;
+    for (uint64_t i = 1; i <= kMilestone; ++i) {
+      if (found[i - 1] == Presence::unknown) {
+        co_return in_doubt(objects.names.root(RootName{era, milestone + i}));
+      }
+      if (found[i - 1] == Presence::yes) last = milestone + i;
+    }
+    co_return last;
   }
 }
 
@@ -114,7 +121,7 @@ Async<EraHistory> chain_from(const VolumeObjects& objects, const Root& root, Sta
   EraHistory eras(root.eras);
   for (auto it = newer.rbegin(); it != newer.rend(); ++it) {
     if (it->era == root.name.era) continue;  // the root's own era is in its list
-    eras.begin(it->era, it->predecessor.last.next());
+    eras.begin(it->era, it->predecessor.last.next(), root.next_object);
   }
   co_return eras;
 }
@@ -122,8 +129,9 @@ Async<EraHistory> chain_from(const VolumeObjects& objects, const Root& root, Sta
 // Steps through the log, chunk by chunk.
 class RollForward {
  public:
-  RollForward(const VolumeObjects& objects, RecoveredLog& log, const Start& start)
-      : objects_(objects), log_(log), start_(start) {}
+  RollForward(const VolumeObjects& objects, RecoveredLog& log, const Start& start, ExtentMap& map,
+              ChunkLedger& ledger)
+      : objects_(objects), log_(log), start_(start), map_(map), ledger_(ledger) {}
 
   Async<void> run() {
     // By index: the list may not change under us, but references into it are not worth the risk.
@@ -228,7 +236,7 @@ class RollForward {
       return Error(ErrorCode::corrupt,
                    to_string(name) + " does not go on at the next log position");
     }
-    replay(head.header, log_.map);
+    replay(head.header, map_, ledger_);
     log_.end.last = head.header.sequence;
     log_.end.header_hash = head.hash;
     log_.position =
@@ -240,6 +248,8 @@ class RollForward {
   const VolumeObjects& objects_;
   RecoveredLog& log_;
   const Start& start_;
+  ExtentMap& map_;
+  ChunkLedger& ledger_;
 };
 
 // Reads a whole chunk, verifies it to the last frame, and PUTs the same bytes again.
@@ -257,7 +267,7 @@ Task put_again(const VolumeObjects& objects, Era era, Sequence sequence, Result<
     co_return;
   }
   for (const ChunkExtent& extent : header->extents) {
-    if (extent.kind != ExtentKind::data) continue;
+    if (extent.kind == ExtentKind::trim) continue;
     const uint64_t offset = extent.at.frame_offset * kSectorBytes;
     const uint64_t length = extent.at.frame_length * kSectorBytes;
     if (offset + length > bytes->size()) {
@@ -300,17 +310,25 @@ Async<ChunkHead> read_chunk_head(const VolumeObjects& objects, Era era, Sequence
   co_return ChunkHead{std::move(*header), sha256(bytes->bytes().first(*size))};
 }
 
-void replay(const ChunkHeader& header, ExtentMap& map) {
+void replay(const ChunkHeader& header, ExtentMap& map, ChunkLedger& ledger) {
+  ledger.add(header);
   for (const ChunkExtent& extent : header.extents) {
-    if (extent.kind == ExtentKind::trim) {
-      map.erase(extent.first, extent.sectors);
-    } else {
-      map.assign(extent.first, extent.sectors, extent.at);
+    switch (extent.kind) {
+      case ExtentKind::trim:
+        map.erase(extent.first, extent.sectors);
+        break;
+      case ExtentKind::data:
+        map.assign(extent.first, extent.sectors, extent.at);
+        break;
+      case ExtentKind::moved:
+        map.repoint_known(extent.first, extent.sectors, extent.source, extent.at);
+        break;
     }
   }
 }
 
-Async<RecoveredLog> recover_log(const VolumeObjects& objects, std::optional<Start> highest) {
+Async<RecoveredLog> recover_log(const VolumeObjects& objects, std::optional<Start> highest,
+                                ExtentMap& map, ChunkLedger& ledger) {
   RecoveredLog log;
   log.base.size = objects.descriptor.created_size;
   log.base.block_size = objects.descriptor.block_size;
@@ -319,7 +337,10 @@ Async<RecoveredLog> recover_log(const VolumeObjects& objects, std::optional<Star
   Result<Root> root = co_await find_root(objects, *highest);
   if (!root) co_return root.error();
   log.base = *root;
-  Result<void> loaded = co_await load_leaves(objects, log.base, log.map);
+  const EraHistory map_eras(log.base.eras);
+  const MapReader reader(objects, map_eras);
+  Executor executor = co_await asio::this_coro::executor;
+  Result<void> loaded = co_await load_map(executor, reader, log.base, map, ledger);
   if (!loaded) co_return loaded.error();
   Result<EraHistory> eras = co_await chain_from(objects, log.base, *highest);
   if (!eras) co_return eras.error();
@@ -329,7 +350,7 @@ Async<RecoveredLog> recover_log(const VolumeObjects& objects, std::optional<Star
   log.position = log.base.covered_position;
   log.proven = log.base.covered;
 
-  RollForward roll(objects, log, *highest);
+  RollForward roll(objects, log, *highest, map, ledger);
   Result<void> rolled = co_await roll.run();
   if (!rolled) co_return rolled.error();
   log.end.era = highest->era;

@@ -6,21 +6,23 @@
 
 #include "backend/volume/era_history.h"
 #include "backend/volume/extent_map.h"
+#include "backend/volume/map_format.h"
 #include "backend/volume/record_io.h"
 
 namespace swiftness {
 
 struct RecoveredLog {
-  Root base;  // the root it began from; number 0: none, the volume was empty
-  ExtentMap map;
+  Root base;             // the root it began from; number 0: none, the volume was empty
   EraHistory eras;       // up to and with the era that ends here
   LogEnd end;            // epoch 0: the volume is new
   LogPosition position;  // the last one in the log
   Sequence proven;       // every accepted chunk up to it was answered 201 to its writer
 };
 
-// `highest` is the highest start below our epoch; nothing: the volume is new.
-Async<RecoveredLog> recover_log(const VolumeObjects& objects, std::optional<Start> highest);
+// `highest` is the highest start below our epoch; nothing: the volume is new. Fills map and ledger,
+// which are empty.
+Async<RecoveredLog> recover_log(const VolumeObjects& objects, std::optional<Start> highest,
+                                ExtentMap& map, ChunkLedger& ledger);
 
 // Step 6: accepted chunks that no frontier proves are PUT again as they are.
 Async<void> prove_tail(const VolumeObjects& objects, const RecoveredLog& log);
@@ -33,6 +35,6 @@ struct ChunkHead {
 Async<ChunkHead> read_chunk_head(const VolumeObjects& objects, Era era, Sequence sequence);
 
 // Applies a chunk's extents, in their order.
-void replay(const ChunkHeader& header, ExtentMap& map);
+void replay(const ChunkHeader& header, ExtentMap& map, ChunkLedger& ledger);
 
 }  // namespace swiftness

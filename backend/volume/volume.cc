@@ -36,11 +36,16 @@ Volume::Volume(Executor executor, ObjectStore& store, VolumeDescriptor descripto
       gate_(executor),
       changed_(executor),
       size_(descriptor.created_size),
-      builder_(Sequence(1)),
       uploader_(objects_, gate_, Uploader::Options{options.uploads_in_flight, options.retry_pause},
                 [this](uint64_t released) { on_upload_progress(released); }),
-      reader_(objects_, eras_),
-      checkpointer_(objects_) {}
+      reader_(objects_, eras_) {}
+
+Volume::Mapping::Mapping(Executor executor, const VolumeObjects& objects, const EraHistory& eras,
+                         ByteCount map_memory)
+    : map(ledger, ByteCount(map_memory.value() / 2)),
+      reader(objects, eras),
+      loader(executor, reader, map),
+      checkpointer(executor, objects, map, ledger, eras, loader) {}
 
 Volume::~Volume() = default;
 
@@ -56,7 +61,9 @@ Async<void> Volume::attach() {
   if (!fenced) co_return fenced;
   Result<std::optional<Start>> highest = co_await find_highest_start(objects_, era->epoch);
   if (!highest) co_return highest.error();
-  Result<RecoveredLog> log = co_await recover_log(objects_, *highest);
+  mapping_ = std::make_unique<Mapping>(executor_, objects_, eras_, options_.map_memory);
+  Result<RecoveredLog> log =
+      co_await recover_log(objects_, *highest, mapping_->map, mapping_->ledger);
   if (!log) co_return log.error();
   Result<void> proven = co_await prove_tail(objects_, *log);
   if (!proven) co_return proven;
@@ -85,25 +92,33 @@ void Volume::go_online(Era era, RecoveredLog log) {
             objects_.descriptor.name, era.epoch.value(), log.end.last.value(), behind);
   era_ = era;
   eras_ = std::move(log.eras);
-  eras_.begin(era, log.end.last.next());
+  eras_.begin(era, log.end.last.next(), log.base.next_object);
   size_ = log.base.size;
-  map_ = std::move(log.map);
   position_ = log.position;
   last_hash_ = log.end.header_hash;
   verified_ = log.end.last;
-  builder_ = ChunkBuilder(log.end.last.next());
+  builder_ = ChunkBuilder();
   uploader_.begin(log.end.last);
-  checkpointer_.begin(era, log.base);
+  mapping_->checkpointer.begin(era, log.base);
   chunks_since_root_ = static_cast<uint32_t>(behind);
+  CollectorOptions collecting = options_.collector;
+  collecting.chunk_bytes = options_.chunk_bytes;
+  collector_ = std::make_unique<GarbageCollector>(
+      gate_, objects_, eras_, mapping_->map, mapping_->ledger, mapping_->loader, reader_,
+      collecting, [this](std::vector<ChunkPart> parts) { seal_moved(std::move(parts)); });
+  collector_->durable(uploader_.frontier());
   become(DeviceState::online);
   gate_.spawn("seal when idle", seal_when_idle());
   gate_.spawn("watch the fence", watch_fence());
-  if (chunks_since_root_ >= options_.checkpoint_every) start_checkpoint();
+  gate_.spawn("count what was erased", bury_detached());
+  collector_->start();
+  if (checkpoint_due()) start_checkpoint();
 }
 
 Async<void> Volume::stop() {
   if (state_ == DeviceState::online) {
     become(DeviceState::stopped);
+    collector_->stop();
     if (!builder_.empty()) seal();
     if (chunks_since_root_ > 0 && !checkpointing_) start_checkpoint();
     while (!quitting_ && (checkpointing_ || uploader_.frontier() < uploader_.newest())) {
@@ -140,6 +155,7 @@ Task Volume::tell_observer(DeviceState state) {
 void Volume::quit() {
   quitting_ = true;
   uploader_.stop();
+  if (collector_) collector_->stop();
   changed_.notify_all();
 }
 
@@ -157,39 +173,65 @@ Result<void> Volume::check_online() const {
   return offline(state_);
 }
 
+// The pieces of a range, none of them unknown; what they say holds until something is awaited.
+Async<std::vector<ExtentMap::Piece>> Volume::look_up(SectorRange range) {
+  for (;;) {
+    std::vector<ExtentMap::Piece> pieces = mapping_->map.lookup(range.first, range.count);
+    const bool known = std::none_of(pieces.begin(), pieces.end(),
+                                    [](const ExtentMap::Piece& piece) { return piece.unknown; });
+    if (known) co_return pieces;
+    Result<void> loaded = co_await mapping_->loader.ensure(range.first, range.count);
+    if (!loaded) co_return loaded.error();
+  }
+}
+
 Async<BufferList> Volume::read(BlockRange range) {
   Result<void> online = check_online();
   if (!online) co_return online.error();
   Gate::Pass pass(gate_);
   const SectorRange sectors = sectors_of(range);
-  const std::vector<ExtentMap::Piece> pieces = map_.lookup(sectors.first, sectors.count);
+  for (;;) {
+    Result<std::vector<ExtentMap::Piece>> pieces = co_await look_up(sectors);
+    if (!pieces) co_return pieces.error();
 
-  // What is in memory is taken now, before anything can move; the rest is fetched.
-  std::vector<BufferList> parts(pieces.size());
-  std::vector<ChunkReader::Piece> wanted;
-  std::vector<size_t> wanted_for;
-  for (size_t i = 0; i < pieces.size(); ++i) {
-    const uint64_t count = pieces[i].sectors.value();
-    if (!pieces[i].at) {
-      parts[i].append(Buffer::zeros(count * kSectorBytes));
-    } else if (pieces[i].at->pending()) {
-      parts[i] = builder_.read(*pieces[i].at, count);
-    } else if (auto chunk = uploader_.find(pieces[i].at->chunk)) {
-      parts[i] = chunk->raw.read(chunk->raw_sector(*pieces[i].at), count);
-    } else {
-      wanted.push_back(ChunkReader::Piece{*pieces[i].at, count, {}});
-      wanted_for.push_back(i);
+    // What is in memory is taken now, before anything can move; the rest is fetched.
+    std::vector<BufferList> parts(pieces->size());
+    std::vector<ChunkReader::Piece> wanted;
+    std::vector<size_t> wanted_for;
+    for (size_t i = 0; i < pieces->size(); ++i) {
+      const ExtentMap::Piece& piece = (*pieces)[i];
+      const uint64_t count = piece.sectors.value();
+      if (!piece.at) {
+        parts[i].append(Buffer::zeros(count * kSectorBytes));
+      } else if (piece.at->pending()) {
+        parts[i] = builder_.read(*piece.at, count);
+      } else if (auto chunk = uploader_.find(piece.at->chunk)) {
+        parts[i] = chunk->read(*piece.at, count);
+      } else {
+        wanted.push_back(ChunkReader::Piece{*piece.at, count, {}});
+        wanted_for.push_back(i);
+      }
     }
+    if (!wanted.empty()) {
+      Result<void> fetched = co_await reader_.read(wanted);
+      if (!fetched && fetched.error().code() == ErrorCode::corrupt) {
+        // Garbage collection may have moved the data and deleted the chunk meanwhile.
+        const std::vector<ExtentMap::Piece> again =
+            mapping_->map.lookup(sectors.first, sectors.count);
+        bool moved = again.size() != pieces->size();
+        for (size_t i = 0; !moved && i < again.size(); ++i) {
+          moved = again[i].at != (*pieces)[i].at || again[i].first != (*pieces)[i].first;
+        }
+        if (moved) continue;
+      }
+      if (!fetched) co_return fetched.error();
+      for (size_t i = 0; i < wanted.size(); ++i) parts[wanted_for[i]].append(wanted[i].data);
+    }
+    BufferList out;
+    for (const BufferList& part : parts) out.append(part);
+    CHECK(out.size() == sectors.count.value() * kSectorBytes);
+    co_return out;
   }
-  if (!wanted.empty()) {
-    Result<void> fetched = co_await reader_.read(wanted);
-    if (!fetched) co_return fetched.error();
-    for (size_t i = 0; i < wanted.size(); ++i) parts[wanted_for[i]].append(wanted[i].data);
-  }
-  BufferList out;
-  for (const BufferList& part : parts) out.append(part);
-  CHECK(out.size() == sectors.count.value() * kSectorBytes);
-  co_return out;
 }
 
 // ---- writing -----------------------------------------------------------------------------------
@@ -223,8 +265,8 @@ Async<void> Volume::admit(uint64_t bytes, TicketPtr ticket) {
 
 // A write never spans two chunks: what does not fit begins the next.
 void Volume::make_room_in_chunk(size_t bytes, size_t entries) {
-  if (!builder_.empty() && !builder_.has_room(bytes, entries)) seal();
-  CHECK(builder_.has_room(bytes, entries));
+  const uint64_t live = mapping_->ledger.unsealed().value();
+  if (!builder_.has_room(bytes, entries, live, options_.chunk_bytes)) seal();
   if (builder_.empty()) {
     opened_at_ = now();
     builder_first_ = position_.next();
@@ -249,10 +291,11 @@ Async<void> Volume::write(BlockRange range, BufferList data, Durability durabili
 
   make_room_in_chunk(data.size(), 1);
   const Location at = builder_.append_write(sectors.first, data);
-  map_.assign(sectors.first, sectors.count, at);
+  mapping_->map.assign(sectors.first, sectors.count, at);
   position_ = position_.next();
   builder_memory_ += cost;
   dirty_bytes_ += cost;
+  written_bytes_ += data.size();
   if (durability == Durability::flushed) co_return co_await make_durable(position_);
   co_return Result<void>();
 }
@@ -261,7 +304,7 @@ Async<void> Volume::unmap(std::vector<BlockRange> ranges, TicketPtr ticket) {
   Result<void> online = check_online();
   if (!online) co_return online;
   Gate::Pass pass(gate_);
-  std::vector<ChunkBuilder::Trim> trims;
+  std::vector<Trim> trims;
   for (const BlockRange& range : ranges) {
     const SectorRange sectors = sectors_of(range);
     if (sectors.count.value() > 0) trims.push_back({sectors.first, sectors.count});
@@ -273,7 +316,7 @@ Async<void> Volume::unmap(std::vector<BlockRange> ranges, TicketPtr ticket) {
 
   make_room_in_chunk(0, trims.size());
   builder_.append_trims(trims);
-  for (const ChunkBuilder::Trim& trim : trims) map_.erase(trim.first, trim.sectors);
+  for (const Trim& trim : trims) mapping_->map.erase(trim.first, trim.sectors);
   position_ = position_.next();
   builder_memory_ += cost;
   dirty_bytes_ += cost;
@@ -282,32 +325,96 @@ Async<void> Volume::unmap(std::vector<BlockRange> ranges, TicketPtr ticket) {
 
 // ---- sealing and uploading ---------------------------------------------------------------------
 
+// What of the builder was overwritten meanwhile is left out: a chunk is there as a whole or not, so
+// nobody can see the difference.
 void Volume::seal() {
   CHECK(!builder_.empty());
-  const std::vector<ChunkBuilder::Entry> entries = builder_.entries();
-  const Sequence sequence = builder_.sequence();
-  ChunkBuilder::SealContext context{objects_.uuid(), era_, last_hash_, uploader_.frontier(),
-                                    builder_first_};
-  SealedChunk chunk = std::move(builder_).seal(context);
-  chunk.memory = builder_memory_;
+  SealContext context{objects_.uuid(),      era_,           uploader_.newest().next(), last_hash_,
+                      uploader_.frontier(), builder_first_, builder_.positions()};
+  std::vector<Trim> trims;
+  std::vector<ChunkPart> parts;
+  uint64_t kept = 0;
+  for (const ChunkBuilder::Entry& entry : builder_.entries()) {
+    if (entry.kind == ExtentKind::trim) {
+      trims.push_back(Trim{entry.first, entry.sectors});
+      continue;
+    }
+    for (const ExtentMap::Piece& piece : mapping_->map.lookup(entry.first, entry.sectors)) {
+      const Location at = entry.at.advanced((piece.first - entry.first).value());
+      if (!piece.at || *piece.at != at) continue;
+      kept += piece.sectors.value() * kSectorBytes;
+      parts.push_back({ExtentKind::data,
+                       piece.first,
+                       piece.sectors,
+                       at,
+                       builder_.read(at, piece.sectors.value()),
+                       {}});
+    }
+  }
+  std::sort(parts.begin(), parts.end(),
+            [](const ChunkPart& a, const ChunkPart& b) { return a.first < b.first; });
+  SealedChunk chunk = assemble_chunk(context, trims, parts);
+  chunk.memory = std::min(builder_memory_, kept + builder_.entries().size() * kEntryCost);
   chunk.opened_at = opened_at_;
-  for (const ChunkBuilder::Entry& entry : entries) {
-    if (entry.kind != ExtentKind::data) continue;
-    const Location pending{sequence, static_cast<uint16_t>(entry.raw_first), 0, 0};
-    uint64_t done = 0;
-    for (const SealedChunk::Placed& placed : chunk.place(entry.raw_first, entry.sectors.value())) {
-      map_.repoint(entry.first + SectorCount(done), SectorCount(placed.sectors),
-                   pending.advanced(done), placed.at);
-      done += placed.sectors;
+  dirty_bytes_ -= builder_memory_ - chunk.memory;
+  builder_ = ChunkBuilder();
+  builder_memory_ = 0;
+  seal_wanted_ = false;
+  send(std::move(chunk));
+  if (snapshot_wanted_) take_snapshot();
+}
+
+// Of the parts, what the map still has where they come from (a newer write wins).
+void Volume::seal_moved(std::vector<ChunkPart> parts) {
+  if (quitting_) return;
+  const LogPosition next = builder_.empty() ? position_.next() : builder_first_;
+  SealContext context{
+      objects_.uuid(), era_, uploader_.newest().next(), last_hash_, uploader_.frontier(), next, 0};
+  std::vector<ChunkPart> wanted;
+  for (const ChunkPart& part : parts) {
+    const uint64_t page = part.first.value() / kPageSectors;
+    for (const ExtentMap::Piece& piece : mapping_->map.lookup(part.first, part.sectors)) {
+      const uint64_t offset = (piece.first - part.first).value();
+      const Location at = part.source.advanced(offset);
+      const bool unchanged = piece.unknown && mapping_->map.leaf_place(page) == part.leaf;
+      if (!unchanged && (!piece.at || *piece.at != at)) continue;
+      const uint64_t sectors = piece.sectors.value();
+      wanted.push_back({ExtentKind::moved,
+                        piece.first,
+                        piece.sectors,
+                        at,
+                        part.data.slice(offset * kSectorBytes, sectors * kSectorBytes),
+                        {}});
+    }
+  }
+  if (wanted.empty()) return;
+  std::sort(wanted.begin(), wanted.end(),
+            [](const ChunkPart& a, const ChunkPart& b) { return a.first < b.first; });
+  SealedChunk chunk = assemble_chunk(context, {}, wanted);
+  chunk.opened_at = now();
+  send(std::move(chunk));
+  if (snapshot_wanted_ && builder_.empty()) take_snapshot();
+}
+
+// A chunk becomes part of the log.
+void Volume::send(SealedChunk chunk) {
+  const ChunkHeader& header = chunk.header;
+  mapping_->ledger.add(header);
+  for (const ChunkExtent& extent : header.extents) {
+    if (extent.kind == ExtentKind::data) {
+      mapping_->map.repoint(extent.first, extent.sectors, extent.source, extent.at);
+    } else if (extent.kind == ExtentKind::moved) {
+      mapping_->map.repoint_known(extent.first, extent.sectors, extent.source, extent.at);
     }
   }
   last_hash_ = chunk.header_hash;
-  builder_ = ChunkBuilder(sequence.next());
-  builder_memory_ = 0;
-  seal_wanted_ = false;
-  uploader_.add(std::move(chunk));
   ++chunks_since_root_;
-  if (chunks_since_root_ >= options_.checkpoint_every && !checkpointing_) start_checkpoint();
+  bytes_since_root_ += header.object_size;
+  put_bytes_ += header.object_size;
+  uploader_.add(std::move(chunk));
+  collector_->look();
+  changed_.notify_all();
+  if (checkpoint_due()) start_checkpoint();
 }
 
 // Seals early only when the chunk can go out at once: what has to queue gathers more meanwhile.
@@ -337,6 +444,7 @@ Task Volume::seal_when_idle() {
 void Volume::on_upload_progress(uint64_t released_bytes) {
   dirty_bytes_ -= released_bytes;
   if (state_ == DeviceState::online) seal_if_due();
+  collector_->durable(uploader_.frontier());
   changed_.notify_all();
 }
 
@@ -350,12 +458,14 @@ Async<void> Volume::flush() {
 }
 
 Async<void> Volume::make_durable(LogPosition position) {
-  Sequence needed = uploader_.newest();
-  if (!builder_.empty() && builder_first_ <= position) {
-    needed = builder_.sequence();
+  while (!builder_.empty() && builder_first_ <= position) {
+    if (state_ == DeviceState::fenced || quitting_) co_return offline(state_);
     seal_wanted_ = true;
     seal_if_due();
+    if (!builder_.empty() && builder_first_ <= position) co_await changed_.wait();
   }
+  // The chunk of that position, or one after it.
+  const Sequence needed = uploader_.newest();
   while (verified_ < needed) {
     if (state_ == DeviceState::fenced || quitting_) co_return offline(state_);
     if (uploader_.frontier() >= needed && !verifying_) {
@@ -410,27 +520,100 @@ Task Volume::watch_fence() {
 
 // ---- checkpoints -------------------------------------------------------------------------------
 
-// Right after a seal nothing of the map is pending, so it is the state after that chunk.
-void Volume::start_checkpoint() {
-  if (!builder_.empty()) seal();
-  CoveredLog covered{uploader_.newest(), last_hash_, position_, size_,
-                     objects_.descriptor.block_size};
-  checkpointing_ = true;
-  chunks_since_root_ = 0;
-  gate_.spawn("checkpoint", write_checkpoint(checkpointer_.snapshot(map_, eras_, covered)));
+// Often enough that an attach reads few chunks, seldom enough that roots cost little beside them.
+bool Volume::checkpoint_due() const {
+  constexpr uint64_t kLeastChunks = 8;
+  constexpr uint64_t kMostShare = 16;  // of what the ledger takes, which every root writes
+  if (checkpointing_ || quitting_ || state_ != DeviceState::online) return false;
+  if (chunks_since_root_ >= options_.checkpoint_every) return true;
+  if (chunks_since_root_ < std::min<uint64_t>(kLeastChunks, options_.checkpoint_every))
+    return false;
+  if (mapping_->map.change_memory().value() > options_.map_memory.value() / 4) return true;
+  const uint64_t chunks = mapping_->ledger.chunks();
+  if (bytes_since_root_ < kMostShare * (chunks * 16 + (64 << 10))) return false;
+  return chunks_since_root_ >= chunks / 32;
 }
 
-Task Volume::write_checkpoint(Checkpointer::Snapshot snapshot) {
-  while (!quitting_ && uploader_.frontier() < snapshot.root.covered) co_await changed_.wait();
+void Volume::start_checkpoint() {
+  CHECK(!checkpointing_);
+  checkpointing_ = true;
+  gate_.spawn("checkpoint", checkpoint());
+}
+
+// A checkpoint is the state after a chunk; right after a user's chunk nothing of the map is
+// pending.
+void Volume::take_snapshot() {
+  CHECK(builder_.empty());
+  snapshot_wanted_ = false;
+  CoveredLog covered{uploader_.newest(), last_hash_, position_, size_,
+                     objects_.descriptor.block_size};
+  snapshot_ = mapping_->checkpointer.snapshot(covered);
+  chunks_since_root_ = 0;
+  bytes_since_root_ = 0;
+  changed_.notify_all();
+}
+
+Task Volume::checkpoint() {
+  Checkpointer& checkpointer = mapping_->checkpointer;
+  // What merging writes stays a small part of what the chunks were; unless memory is short.
+  const bool short_of_memory =
+      mapping_->map.change_memory().value() > options_.map_memory.value() / 4;
+  const uint64_t share = std::max<uint64_t>(bytes_since_root_ / 20, 1 << 20);
+  const ByteCount merge(short_of_memory ? UINT64_MAX / 2 : share);
   while (!quitting_) {
-    Result<void> written = co_await checkpointer_.write(snapshot);
+    Result<void> prepared = co_await checkpointer.prepare(merge);
+    if (prepared) break;
+    log::warning("volume {}: checkpoint, will try again: {}", objects_.descriptor.name,
+                 prepared.error().message());
+    co_await changed_.wait_for(options_.retry_pause);
+  }
+  // The next chunk that is sealed is the last one covered; when nobody writes, that is now.
+  if (!quitting_) {
+    snapshot_wanted_ = true;
+    if (builder_.empty()) {
+      take_snapshot();
+    } else if (state_ != DeviceState::online) {
+      seal();
+    }
+  }
+  while (!quitting_ && !snapshot_) co_await changed_.wait();
+  while (!quitting_ && uploader_.frontier() < snapshot_->root.covered) co_await changed_.wait();
+  while (!quitting_) {
+    Result<void> written = co_await checkpointer.write(*snapshot_);
     if (written) break;
     log::warning("volume {}: checkpoint, will try again: {}", objects_.descriptor.name,
                  written.error().message());
     co_await changed_.wait_for(options_.retry_pause);
   }
+  // Nothing is deleted unless the volume was still ours after the root was answered (I9).
+  while (!quitting_) {
+    while (verifying_ && !quitting_) co_await changed_.wait();
+    if (quitting_) break;
+    Result<void> ours = co_await verify_ownership();
+    if (!ours) continue;
+    collector_->root_written(snapshot_->dead, checkpointer.oldest_covered(),
+                             checkpointer.take_garbage());
+    break;
+  }
+  snapshot_.reset();
   checkpointing_ = false;
   changed_.notify_all();
+  if (checkpoint_due()) start_checkpoint();
+}
+
+// Erased pages are gone from the map at once; what died with them is counted leaf by leaf.
+Task Volume::bury_detached() {
+  while (!quitting_) {
+    if (mapping_->map.detached().empty()) {
+      co_await changed_.wait();
+      continue;
+    }
+    Result<void> buried = co_await mapping_->loader.bury_one();
+    if (buried) continue;
+    log::warning("volume {}: counting what was erased, will try again: {}",
+                 objects_.descriptor.name, buried.error().message());
+    co_await changed_.wait_for(options_.retry_pause);
+  }
 }
 
 // ---- what others ask ---------------------------------------------------------------------------
@@ -450,7 +633,9 @@ Async<std::vector<AllocationPiece>> Volume::allocation(BlockRange range) {
   const SectorRange sectors = sectors_of(range);
   std::vector<AllocationPiece> out;
   // Data are written in whole blocks: no piece begins or ends inside one.
-  for (const ExtentMap::Piece& piece : map_.lookup(sectors.first, sectors.count)) {
+  Result<std::vector<ExtentMap::Piece>> pieces = co_await look_up(sectors);
+  if (!pieces) co_return pieces.error();
+  for (const ExtentMap::Piece& piece : *pieces) {
     const BlockCount blocks(piece.sectors.value() / factor);
     if (!out.empty() && out.back().mapped == piece.at.has_value()) {
       out.back().range.count += blocks;
@@ -465,7 +650,7 @@ Async<std::vector<AllocationPiece>> Volume::allocation(BlockRange range) {
 Usage Volume::usage() const {
   Usage out;
   out.capacity = size_;
-  out.mapped = ByteCount(map_.mapped().value() * kSectorBytes);
+  if (mapping_) out.mapped = ByteCount(mapping_->map.mapped().value() * kSectorBytes);
   out.unsafe = ByteCount(dirty_bytes_);
   const TimePoint at = now();
   if (auto oldest = uploader_.oldest()) {
@@ -485,6 +670,14 @@ VolumeStatus Volume::status() const {
   out.durable_sequence = uploader_.frontier().value();
   out.chunks_in_flight = uploader_.in_memory();
   out.trouble = uploader_.trouble();
+  if (mapping_) {
+    out.chunks = mapping_->ledger.chunks();
+    out.stored = ByteCount(mapping_->ledger.stored().value() * kSectorBytes);
+    out.live = ByteCount(mapping_->ledger.live().value() * kSectorBytes);
+    out.put = ByteCount(put_bytes_ + mapping_->checkpointer.bytes_written());
+  }
+  out.written = ByteCount(written_bytes_);
+  if (collector_) out.garbage = collector_->counters();
   return out;
 }
 

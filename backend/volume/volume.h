@@ -5,6 +5,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <string>
 
 #include "backend/base/gate.h"
@@ -12,6 +13,7 @@
 #include "backend/volume/checkpoint.h"
 #include "backend/volume/chunk_builder.h"
 #include "backend/volume/chunk_reader.h"
+#include "backend/volume/garbage_collector.h"
 #include "backend/volume/recovery.h"
 #include "backend/volume/uploader.h"
 
@@ -23,10 +25,14 @@ struct VolumeOptions {
   Duration claim_settle = std::chrono::milliseconds(500);  // between claiming and reading it back
   Duration claim_limit = std::chrono::seconds(10);         // a claim slower than this is abandoned
   Duration fence_interval =
-      std::chrono::seconds(2);      // how often a gateway looks whether it was fenced
-  Duration retry_pause = std::chrono::milliseconds(200);  // first one, after the store's own retries
-  uint32_t uploads_in_flight = 8;   // chunks on their way at once: 1 to 8
-  uint32_t checkpoint_every = 128;  // chunks between two roots: 1 to 256
+      std::chrono::seconds(2);  // how often a gateway looks whether it was fenced
+  Duration retry_pause =
+      std::chrono::milliseconds(200);  // first one, after the store's own retries
+  uint32_t uploads_in_flight = 8;      // chunks on their way at once: 1 to 8
+  uint32_t checkpoint_every = 128;     // most chunks between two roots: 1 to 256
+  size_t chunk_bytes = kChunkBytes;    // a chunk is sealed when it would get bigger; at most 16 MiB
+  ByteCount map_memory{256 << 20};  // of leaves and changes; the index comes on top (leaf_index.h)
+  CollectorOptions collector;       // its chunk_bytes is set to the one above
 };
 
 struct VolumeStatus {
@@ -36,6 +42,12 @@ struct VolumeStatus {
   uint64_t newest_sequence = 0;   // last chunk sealed
   uint64_t durable_sequence = 0;  // it and all before are in the store
   uint64_t chunks_in_flight = 0;
+  uint64_t chunks = 0;  // in the store, with those that await deletion
+  ByteCount stored;     // bytes of all chunks in the store
+  ByteCount live;       // of them the map refers to
+  ByteCount written;    // by users since the attach
+  ByteCount put;        // in chunks and checkpoints since the attach, moved data included
+  GarbageCollector::Counters garbage;
   std::string trouble;  // what the store answers at the moment, empty when all is well
 };
 
@@ -77,6 +89,18 @@ class Volume final : public BlockDevice {
   SectorRange sectors_of(BlockRange range) const noexcept;
   Result<void> check_online() const;
 
+  // The map and what works on it; made anew by each attempt to attach.
+  struct Mapping {
+    Mapping(Executor executor, const VolumeObjects& objects, const EraHistory& eras,
+            ByteCount map_memory);
+    ChunkLedger ledger;
+    ExtentMap map;
+    MapReader reader;
+    LeafLoader loader;
+    Checkpointer checkpointer;
+  };
+
+  Async<std::vector<ExtentMap::Piece>> look_up(SectorRange range);
   Async<void> admit(uint64_t bytes, TicketPtr ticket);
   void make_room_in_chunk(size_t bytes, size_t entries);
   Async<void> make_durable(LogPosition position);
@@ -88,8 +112,14 @@ class Volume final : public BlockDevice {
   Task watch_fence();
   void on_upload_progress(uint64_t released_bytes);
 
+  void seal_moved(std::vector<ChunkPart> parts);
+  void send(SealedChunk chunk);
+
+  bool checkpoint_due() const;
   void start_checkpoint();
-  Task write_checkpoint(Checkpointer::Snapshot snapshot);
+  Task checkpoint();
+  void take_snapshot();
+  Task bury_detached();
 
   void go_online(Era era, RecoveredLog log);
   void become(DeviceState state);
@@ -109,7 +139,7 @@ class Volume final : public BlockDevice {
   Era era_;
   EraHistory eras_;
   ByteCount size_;
-  ExtentMap map_;
+  std::unique_ptr<Mapping> mapping_;
   ChunkBuilder builder_;
   TimePoint opened_at_{};        // when the first entry of the builder came
   uint64_t builder_memory_ = 0;  // bytes of the budget
@@ -118,9 +148,14 @@ class Volume final : public BlockDevice {
   Sha256 last_hash_{};           // of the newest sealed chunk's header
   Uploader uploader_;
   ChunkReader reader_;
-  Checkpointer checkpointer_;
+  std::unique_ptr<GarbageCollector> collector_;  // while online
   uint32_t chunks_since_root_ = 0;
+  uint64_t bytes_since_root_ = 0;  // of chunks
   bool checkpointing_ = false;
+  bool snapshot_wanted_ = false;  // when the next chunk is sealed
+  std::optional<Checkpointer::Snapshot> snapshot_;
+  uint64_t written_bytes_ = 0;  // by users
+  uint64_t put_bytes_ = 0;      // in chunks
 
   // Flushes.
   bool seal_wanted_ = false;

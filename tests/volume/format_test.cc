@@ -9,6 +9,8 @@
 #include <sstream>
 
 #include "backend/volume/chunk_builder.h"
+#include "backend/volume/leaf.h"
+#include "backend/volume/map_format.h"
 #include "tests/volume/disk.h"
 
 namespace swiftness {
@@ -68,27 +70,51 @@ Root root() {
   out.covered_position = LogPosition(12345);
   out.size = ByteCount(uint64_t{1} << 40);
   out.block_size = 4096;
-  out.mapped = SectorCount(20);
-  out.eras = {{kOlder, Sequence(1), Sequence(41)}, {kEra, Sequence(42), Sequence(99)}};
-  out.pages = {{0, 0, 5}, {17, 1, 6}};
+  out.next_object = 8;
+  out.eras = {{kOlder, Sequence(1), Sequence(41), 1}, {kEra, Sequence(42), Sequence(99), 5}};
+  out.segments = {{0, {7, 100, 200}}, {3, {2, 0, 99}}};
+  out.runs = {{6, 0, 50}, {7, 0, 100}};
+  out.ledger = {7, 300, 56};
+  out.detached = {7, 356, 60};
+  out.objects = {{2, 99}, {6, 50}, {7, 416}};
   return out;
 }
 
-Leaf leaf() {
-  Leaf out;
-  out.page = 17;
-  out.extents = {{0, 8, Location{Sequence(3), 2, 129, 8}},
-                 {65535, 1, Location{Sequence(4), 131, 9, 0}}};
+std::vector<LeafExtent> leaf_extents() {
+  return {{0, 8, Location{Sequence(3), 2, 129, 8}}, {65535, 1, Location{Sequence(4), 131, 9, 0}}};
+}
+
+IndexSegment segment() {
+  return {3, {{0, {2, 0, 64}}, {2047, {7, 64, 96}}}};
+}
+
+Run run() {
+  Run out;
+  out.erased = {{5, 100}};
+  out.pages = {{17, {{0, 8, true, pack(Location{Sequence(3), 2, 129, 8})}, {8, 64, false, 0}}}};
   return out;
+}
+
+LedgerRecord ledger() {
+  return {{{Sequence(3), 100, 32000, Sequence(2)}, {Sequence(90), 0, 9, Sequence(90)}}};
+}
+
+Detached detached() {
+  return {{{2, 0, 64}, {7, 64, 96}}};
 }
 
 SealedChunk chunk() {
-  ChunkBuilder builder(Sequence(42));
-  builder.append_write(Sector(65530), BufferList(pattern(65530, 9, 5)));
-  builder.append_trims({{Sector(0), SectorCount(uint64_t{1} << 37)}});
-  ChunkBuilder::SealContext context{kVolume, kEra, counting_hash(), Sequence(41),
-                                    LogPosition(1000)};
-  return std::move(builder).seal(context);
+  SealContext context{kVolume,           kEra, Sequence(42), counting_hash(), Sequence(41),
+                      LogPosition(1000), 2};
+  const ChunkPart written{
+      ExtentKind::data, Sector(65530), SectorCount(9), {}, BufferList(pattern(65530, 9, 5)), {}};
+  const ChunkPart moved{ExtentKind::moved,
+                        Sector(8),
+                        SectorCount(2),
+                        Location{Sequence(7), 9, 129, 3},
+                        BufferList(pattern(8, 2, 6)),
+                        {}};
+  return assemble_chunk(context, {{Sector(0), SectorCount(uint64_t{1} << 37)}}, {written, moved});
 }
 
 TEST(Format, GoldenBytes) {
@@ -99,7 +125,11 @@ TEST(Format, GoldenBytes) {
   expect_golden("head", encode(kVolume, Head{RootName{kEra, 7}}));
   expect_golden("start", encode(kVolume, start()));
   expect_golden("root", encode(kVolume, root()));
-  expect_golden("leaf", encode(kVolume, leaf()));
+  expect_golden("leaf", encode(kVolume, Leaf(17, leaf_extents())));
+  expect_golden("segment", encode(kVolume, segment()));
+  expect_golden("run", encode(kVolume, run()));
+  expect_golden("ledger", encode(kVolume, ledger()));
+  expect_golden("detached", encode(kVolume, detached()));
   expect_golden("chunk", chunk().object.flatten().bytes());
 }
 
@@ -111,12 +141,34 @@ TEST(Format, DecodesWhatItEncodes) {
   Result<Root> root_back = decode_root(kVolume, encode(kVolume, root()));
   ASSERT_TRUE(root_back.ok());
   EXPECT_EQ(encode(kVolume, *root_back), encode(kVolume, root()));
-  Result<Leaf> leaf_back = decode_leaf(kVolume, encode(kVolume, leaf()));
+  const Leaf leaf(17, leaf_extents());
+  Result<LeafPtr> leaf_back = decode_leaf(kVolume, encode(kVolume, leaf));
   ASSERT_TRUE(leaf_back.ok());
-  EXPECT_EQ(encode(kVolume, *leaf_back), encode(kVolume, leaf()));
+  EXPECT_EQ(encode(kVolume, **leaf_back), encode(kVolume, leaf));
+  Result<IndexSegment> segment_back = decode_segment(kVolume, encode(kVolume, segment()));
+  ASSERT_TRUE(segment_back.ok());
+  EXPECT_EQ(encode(kVolume, *segment_back), encode(kVolume, segment()));
+  Result<swiftness::Run> run_back = decode_run(kVolume, encode(kVolume, run()));
+  ASSERT_TRUE(run_back.ok());
+  EXPECT_EQ(encode(kVolume, *run_back), encode(kVolume, run()));
+  Result<LedgerRecord> ledger_back = decode_ledger(kVolume, encode(kVolume, ledger()));
+  ASSERT_TRUE(ledger_back.ok());
+  EXPECT_EQ(encode(kVolume, *ledger_back), encode(kVolume, ledger()));
+  Result<Detached> detached_back = decode_detached(kVolume, encode(kVolume, detached()));
+  ASSERT_TRUE(detached_back.ok());
+  EXPECT_EQ(encode(kVolume, *detached_back), encode(kVolume, detached()));
   Result<Claim> claim_back = decode_claim(kVolume, encode(kVolume, claim()));
   ASSERT_TRUE(claim_back.ok());
   EXPECT_EQ(claim_back->host, "gw1.example");
+}
+
+TEST(Format, PackedLocationsComeBack) {
+  for (const Location& at :
+       {Location{Sequence(1), 0, 1, 0}, Location{Sequence(UINT32_MAX), 32767, 255, 127},
+        Location{Sequence(0), 0, 0, 0}, Location{Sequence(0), 65535, 0, 0}}) {
+    EXPECT_NE(pack(at), 0u);
+    EXPECT_EQ(unpack(pack(at)), at);
+  }
 }
 
 // Any single flipped bit and any cut must be refused, and never crash.

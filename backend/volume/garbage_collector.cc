@@ -1,0 +1,383 @@
+#include "backend/volume/garbage_collector.h"
+
+#include <algorithm>
+
+#include "backend/base/log.h"
+#include "backend/volume/recovery.h"
+
+namespace swiftness {
+namespace {
+
+constexpr size_t kDeletedAtOnce = 64;
+constexpr double kReadWhole = 0.25;  // live part of a chunk above which it is read as a whole
+constexpr Duration kRetryPause = std::chrono::seconds(1);
+
+// Visits the parts of an extent page by page: (page, first sector, sectors, offset in the extent).
+template <class Visit>
+void for_each_page_of(const ChunkExtent& extent, Visit visit) {
+  uint64_t at = extent.first.value();
+  const uint64_t end = at + extent.sectors.value();
+  while (at < end) {
+    const uint64_t page = at / kPageSectors;
+    const uint64_t stop = std::min(end, (page + 1) * kPageSectors);
+    visit(page, at, stop - at, at - extent.first.value());
+    at = stop;
+  }
+}
+
+}  // namespace
+
+std::vector<Victim> choose_victims(const ChunkLedger& ledger, Sequence durable,
+                                   const std::set<Sequence>& excluded, size_t most) {
+  std::vector<Victim> out;
+  auto better = [](const Victim& a, const Victim& b) { return a.score > b.score; };
+  ledger.visit([&](const LedgerEntry& entry) {
+    if (entry.live == 0 || entry.chunk > durable || excluded.contains(entry.chunk)) return;
+    const double used = static_cast<double>(entry.live) / entry.stored;
+    const double age =
+        static_cast<double>(durable.value() - std::min(durable, entry.birth).value()) + 1;
+    const double score = (1 - used) * age / (1 + used);
+    if (out.size() == most && score <= out.back().score) return;
+    const Victim victim{entry.chunk, score};
+    out.insert(std::upper_bound(out.begin(), out.end(), victim, better), victim);
+    if (out.size() > most) out.pop_back();
+  });
+  return out;
+}
+
+GarbageCollector::GarbageCollector(Gate& gate, const VolumeObjects& objects, const EraHistory& eras,
+                                   ExtentMap& map, ChunkLedger& ledger, LeafLoader& loader,
+                                   const ChunkReader& reader, CollectorOptions options,
+                                   std::function<void(std::vector<ChunkPart>)> seal)
+    : gate_(gate),
+      objects_(objects),
+      eras_(eras),
+      map_(map),
+      ledger_(ledger),
+      loader_(loader),
+      reader_(reader),
+      options_(options),
+      seal_(std::move(seal)),
+      wake_(gate.executor()) {}
+
+void GarbageCollector::start() {
+  gate_.spawn("collect garbage", run());
+}
+
+void GarbageCollector::stop() {
+  stopping_ = true;
+  wake_.notify_all();
+}
+
+void GarbageCollector::durable(Sequence frontier) {
+  frontier_ = frontier;
+  look();
+}
+
+void GarbageCollector::look() {
+  wake_.notify_all();
+}
+
+void GarbageCollector::root_written(const std::vector<Sequence>& dead, Sequence oldest_covered,
+                                    std::vector<ObjectName> map_garbage) {
+  oldest_covered_ = oldest_covered;
+  barren_.clear();
+  for (Sequence chunk : dead) {
+    const LedgerEntry* entry = ledger_.find(chunk);
+    if (entry == nullptr) continue;
+    const uint64_t bytes = entry->stored * kSectorBytes;
+    if (condemned_.try_emplace(chunk, Condemned{now(), bytes}).second) {
+      counters_.awaiting_bytes += bytes;
+    }
+  }
+  for (ObjectName& name : map_garbage) map_garbage_.push_back(std::move(name));
+  look();
+}
+
+Task GarbageCollector::run() {
+  while (!stopping_) {
+    if (wants_cleaning()) {
+      const TimePoint begun = now();
+      const bool cleaned = co_await clean_one();
+      // Foreground I/O first: as long a rest as the work was, unless garbage is winning.
+      Duration rest = cleaned ? now() - begun : kRetryPause;
+      if (cleaned && behind()) rest = Duration::zero();
+      if (rest > Duration::zero() && !stopping_) co_await wake_.wait_for(rest);
+      continue;
+    }
+    const bool deleted = co_await delete_some();
+    if (deleted || stopping_ || wants_cleaning()) continue;
+    std::optional<Duration> next = next_deletion();
+    if (next) {
+      co_await wake_.wait_for(std::max<Duration>(*next, std::chrono::milliseconds(1)));
+    } else {
+      co_await wake_.wait();
+    }
+  }
+}
+
+// ---- moving ------------------------------------------------------------------------------------
+
+bool GarbageCollector::wants_cleaning() const {
+  const double used = static_cast<double>((ledger_.stored() - ledger_.dead_stored()).value());
+  const double live = static_cast<double>(ledger_.live().value());
+  const double slack =
+      static_cast<double>(options_.slack_chunks * options_.chunk_bytes / kSectorBytes);
+  // What is being moved is garbage as soon as its new chunk is sealed.
+  return used - static_cast<double>(moving_stored_) > live / options_.utilization + slack;
+}
+
+bool GarbageCollector::behind() const {
+  const double used = static_cast<double>((ledger_.stored() - ledger_.dead_stored()).value());
+  const double live = static_cast<double>(ledger_.live().value());
+  const double slack =
+      static_cast<double>(options_.slack_chunks * options_.chunk_bytes / kSectorBytes);
+  return used > live / (options_.utilization - 0.04) + 2 * slack;
+}
+
+asio::awaitable<bool> GarbageCollector::clean_one() {
+  std::set<Sequence> excluded = emptied_;
+  excluded.insert(hopeless_.begin(), hopeless_.end());
+  excluded.insert(barren_.begin(), barren_.end());
+  const std::vector<Victim> victims = choose_victims(ledger_, frontier_, excluded, 1);
+  if (victims.empty()) {
+    if (!moving_.empty()) seal_moving();
+    co_return false;
+  }
+  const Sequence chunk = victims.front().chunk;
+  Result<void> moved = co_await move_out(chunk);
+  if (!moved && moved.error().code() == ErrorCode::corrupt) {
+    log::error("volume {}: garbage collection leaves chunk {} alone: {}", objects_.descriptor.name,
+               chunk.value(), moved.error().message());
+    hopeless_.insert(chunk);
+  } else if (!moved) {
+    log::debug("volume {}: garbage collection, will try again: {}", objects_.descriptor.name,
+               moved.error().message());
+  }
+  co_return moved.ok();
+}
+
+Async<void> GarbageCollector::move_out(Sequence chunk) {
+  Result<ChunkHead> head = co_await read_chunk_head(objects_, eras_.era_of(chunk), chunk);
+  if (!head) co_return head.error();
+  Result<std::vector<ChunkPart>> parts = co_await live_parts(head->header);
+  if (!parts) co_return parts.error();
+  Result<void> filled = co_await fill(head->header, *parts);
+  if (!filled) co_return filled;
+  if (stopping_) co_return Result<void>();
+
+  const LedgerEntry* entry = ledger_.find(chunk);
+  if (entry == nullptr) co_return Result<void>();
+  const size_t limit = std::min(options_.chunk_bytes, kChunkBytes);
+  for (ChunkPart& part : *parts) {
+    const uint64_t sectors = part.sectors.value();
+    const size_t bytes =
+        chunk_bytes_bound(moving_.size() + 1, moving_.size() + 1, moving_sectors_ + sectors);
+    if (bytes > limit && !moving_.empty()) seal_moving();
+    moving_sectors_ += sectors;
+    counters_.moved_bytes += sectors * kSectorBytes;
+    moving_.push_back(std::move(part));
+  }
+  // Parts of it may have been sealed already; it counts as emptied until the last is.
+  if (emptied_.insert(chunk).second) moving_stored_ += entry->stored;
+  if (moving_.empty()) seal_moving();
+  co_return Result<void>();
+}
+
+// What the map still has in this chunk. Read page by page, each on the turn on which it is known.
+Async<std::vector<ChunkPart>> GarbageCollector::live_parts(const ChunkHeader& header) {
+  struct Stretch {
+    uint64_t first;
+    uint64_t sectors;
+    Location at;
+  };
+  std::map<uint64_t, std::vector<Stretch>> by_page;
+  for (const ChunkExtent& extent : header.extents) {
+    if (extent.kind == ExtentKind::trim) continue;
+    for_each_page_of(extent, [&](uint64_t page, uint64_t first, uint64_t sectors, uint64_t offset) {
+      by_page[page].push_back({first, sectors, extent.at.advanced(offset)});
+    });
+  }
+  std::vector<uint64_t> pages;
+  for (const auto& [page, stretches] : by_page) pages.push_back(page);
+  std::vector<ChunkPart> parts;
+  auto visit = [&](uint64_t page) {
+    for (const Stretch& stretch : by_page[page]) {
+      const Sector first(stretch.first);
+      for (const ExtentMap::Piece& piece : map_.lookup(first, SectorCount(stretch.sectors))) {
+        const uint64_t offset = (piece.first - first).value();
+        if (!piece.at || *piece.at != stretch.at.advanced(offset)) continue;
+        parts.push_back(
+            {ExtentKind::moved, piece.first, piece.sectors, *piece.at, {}, map_.leaf_place(page)});
+      }
+    }
+  };
+  Result<void> looked = co_await loader_.each(std::move(pages), visit);
+  if (!looked) co_return looked.error();
+  std::sort(parts.begin(), parts.end(),
+            [](const ChunkPart& a, const ChunkPart& b) { return a.first < b.first; });
+  co_return parts;
+}
+
+Async<void> GarbageCollector::fill(const ChunkHeader& header, std::vector<ChunkPart>& parts) {
+  uint64_t sectors = 0;
+  for (const ChunkPart& part : parts) sectors += part.sectors.value();
+  if (static_cast<double>(sectors * kSectorBytes) <
+      kReadWhole * static_cast<double>(header.object_size)) {
+    std::vector<ChunkReader::Piece> pieces;
+    std::vector<size_t> order(parts.size());
+    for (size_t i = 0; i < parts.size(); ++i) order[i] = i;
+    std::sort(order.begin(), order.end(), [&parts](size_t a, size_t b) {
+      return pack(parts[a].source) < pack(parts[b].source);
+    });
+    for (size_t i : order) pieces.push_back({parts[i].source, parts[i].sectors.value(), {}});
+    counters_.read_bytes += sectors * kSectorBytes;
+    Result<void> read = co_await reader_.read(pieces);
+    if (!read) co_return read;
+    for (size_t i = 0; i < order.size(); ++i) {
+      parts[order[i]].data = BufferList(Buffer::copy_of(pieces[i].data.bytes()));
+    }
+    co_return Result<void>();
+  }
+  const ObjectName name = objects_.names.chunk(header.era, header.sequence);
+  GetOptions options;
+  Result<Buffer> whole = co_await objects_.store.get(name, ByteRange::whole(), options);
+  if (!whole) co_return whole.error();
+  if (whole->size() != header.object_size) {
+    co_return Error(ErrorCode::corrupt, to_string(name) + " is not as long as its header says");
+  }
+  counters_.read_bytes += whole->size();
+  std::map<uint16_t, Buffer> frames;
+  for (ChunkPart& part : parts) {
+    const Location& at = part.source;
+    auto frame = frames.find(at.frame_offset);
+    if (frame == frames.end()) {
+      const size_t begin = at.frame_offset * kSectorBytes;
+      const size_t length = at.frame_length * kSectorBytes;
+      if (begin + length > whole->size()) {
+        co_return Error(ErrorCode::corrupt, to_string(name) + " ends inside a frame");
+      }
+      Result<Buffer> opened =
+          open_frame(header.sequence, at.frame_offset, whole->slice(begin, length));
+      if (!opened) co_return opened.error().within(to_string(name));
+      frame = frames.emplace(at.frame_offset, std::move(*opened)).first;
+    }
+    const size_t skip = at.skip * kSectorBytes;
+    const size_t length = part.sectors.value() * kSectorBytes;
+    if (skip + length > frame->second.size()) {
+      co_return Error(ErrorCode::corrupt,
+                      to_string(name) + " has a frame shorter than the map says");
+    }
+    // A copy: a few live sectors shall not keep the whole chunk in memory.
+    part.data = BufferList(Buffer::copy_of(frame->second.slice(skip, length).bytes()));
+  }
+  co_return Result<void>();
+}
+
+void GarbageCollector::seal_moving() {
+  if (!moving_.empty()) seal_(std::exchange(moving_, {}));
+  moving_sectors_ = 0;
+  // Whatever was live of these chunks is in the new one, or was overwritten meanwhile. What the
+  // ledger still counts, it may learn of when the next checkpoint merges leaves: not before that is
+  // the chunk chosen again.
+  for (Sequence chunk : std::exchange(emptied_, {})) {
+    const LedgerEntry* entry = ledger_.find(chunk);
+    if (entry == nullptr) continue;
+    if (entry->live == 0) {
+      proven_.insert(chunk);
+    } else {
+      barren_.insert(chunk);
+    }
+  }
+  moving_stored_ = 0;
+}
+
+// ---- deleting ----------------------------------------------------------------------------------
+
+std::optional<Duration> GarbageCollector::next_deletion() const {
+  if (!map_garbage_.empty()) return kRetryPause;
+  std::optional<Duration> out;
+  for (const auto& [chunk, condemned] : condemned_) {
+    if (chunk > oldest_covered_) break;
+    const bool crowded = counters_.awaiting_bytes > options_.most_awaiting.value();
+    Duration left = crowded ? Duration::zero() : condemned.since + options_.deletion_delay - now();
+    left = std::max(left, failed_until_ - now());
+    if (!out || left < *out) out = left;
+  }
+  return out;
+}
+
+asio::awaitable<bool> GarbageCollector::delete_some() {
+  if (now() < failed_until_) co_return false;
+  std::vector<ObjectName> names = std::exchange(map_garbage_, {});
+  std::map<ObjectName, Sequence> chunks;
+  const bool crowded = counters_.awaiting_bytes > options_.most_awaiting.value();
+  std::vector<Sequence> due;
+  for (const auto& [chunk, condemned] : condemned_) {
+    if (chunk > oldest_covered_ || due.size() == kDeletedAtOnce) break;
+    if (crowded || condemned.since + options_.deletion_delay <= now()) due.push_back(chunk);
+  }
+  for (Sequence chunk : due) {
+    Result<bool> dead = co_await prove_dead(chunk);
+    if (!dead) {
+      failed_until_ = now() + kRetryPause;
+      break;
+    }
+    if (!*dead) continue;
+    ObjectName name = objects_.names.chunk(eras_.era_of(chunk), chunk);
+    chunks[name] = chunk;
+    names.push_back(std::move(name));
+  }
+  if (names.empty() || stopping_) co_return false;
+  Result<RemoveReport> report = co_await objects_.store.remove(names);
+  if (!report) {
+    failed_until_ = now() + kRetryPause;
+    for (ObjectName& name : names) {
+      if (!chunks.contains(name)) map_garbage_.push_back(std::move(name));
+    }
+    co_return false;
+  }
+  for (const RemoveReport::Failure& failure : report->failures) {
+    log::debug("volume {}: cannot delete {}, will try again: {}", objects_.descriptor.name,
+               to_string(failure.object), failure.error.message());
+    failed_until_ = now() + kRetryPause;
+    if (chunks.erase(failure.object) == 0) map_garbage_.push_back(failure.object);
+  }
+  for (const auto& [name, chunk] : chunks) {
+    auto condemned = condemned_.find(chunk);
+    counters_.awaiting_bytes -= condemned->second.bytes;
+    counters_.deleted_bytes += condemned->second.bytes;
+    ++counters_.deleted_chunks;
+    condemned_.erase(condemned);
+    proven_.erase(chunk);
+    ledger_.remove(chunk);
+  }
+  co_return true;
+}
+
+// The ledger says so; the chunk's own header and the map say it again.
+Async<bool> GarbageCollector::prove_dead(Sequence chunk) {
+  if (proven_.contains(chunk)) co_return true;
+  Result<ChunkHead> head = co_await read_chunk_head(objects_, eras_.era_of(chunk), chunk);
+  if (!head && head.error().code() == ErrorCode::not_found) {
+    // Deleted before a crash that forgot it.
+    const ObjectName name = objects_.names.chunk(eras_.era_of(chunk), chunk);
+    Presence found = co_await presence_of(objects_.store, name);
+    if (found == Presence::no) co_return true;
+    co_return in_doubt(name);
+  }
+  if (!head) co_return head.error();
+  Result<std::vector<ChunkPart>> parts = co_await live_parts(head->header);
+  if (!parts) co_return parts.error();
+  if (parts->empty()) {
+    proven_.insert(chunk);
+    co_return true;
+  }
+  log::error("volume {}: chunk {} counts as dead and is not; it is kept", objects_.descriptor.name,
+             chunk.value());
+  counters_.awaiting_bytes -= condemned_.at(chunk).bytes;
+  condemned_.erase(chunk);
+  co_return false;
+}
+
+}  // namespace swiftness

@@ -1,0 +1,122 @@
+// GarbageCollector: keeps the space in use in proportion to what is live (I10). Online, beside
+// foreground I/O: moves what is still live out of chunks that are mostly dead into chunks of moved
+// data, and deletes chunks of which nothing is live any more.
+//
+// A chunk is deleted only when
+//   1. nothing of it was live in a root that was answered 201, as the ledger has it,
+//   2. the volume was still ours after that answer (I9),
+//   3. it is behind the oldest root that stays, so that no attach needs its header,
+//   4. a while has passed, for reads under way, and
+//   5. its header and the map prove that it is dead.
+// Moved data count only where the map still equals their source when their chunk is sealed: a newer
+// write always wins.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "backend/base/gate.h"
+#include "backend/volume/chunk_builder.h"
+#include "backend/volume/chunk_reader.h"
+#include "backend/volume/map_reader.h"
+
+namespace swiftness {
+
+struct CollectorOptions {
+  double utilization = 0.72;  // live to stored, below which data are moved: 0.5 to 0.9
+  uint64_t slack_chunks = 4;  // full chunks that may be lost to garbage in any case
+  Duration deletion_delay = std::chrono::seconds(60);
+  ByteCount most_awaiting{uint64_t{1} << 30};  // beyond it, chunks are deleted without delay
+  size_t chunk_bytes = kChunkBytes;
+};
+
+// Which chunk to clean next: the benefit (space won, for as long as it stays won) to the cost
+// (reading it, writing what is live). Nothing: none is worth it. Pure.
+struct Victim {
+  Sequence chunk;
+  double score;
+};
+std::vector<Victim> choose_victims(const ChunkLedger& ledger, Sequence durable,
+                                   const std::set<Sequence>& excluded, size_t most);
+
+class GarbageCollector {
+ public:
+  struct Counters {
+    uint64_t moved_bytes = 0;
+    uint64_t read_bytes = 0;
+    uint64_t deleted_chunks = 0;
+    uint64_t deleted_bytes = 0;
+    uint64_t awaiting_bytes = 0;  // of chunks that will be deleted
+  };
+
+  // `seal` makes a chunk of the parts that are still where they came from; it may be called from
+  // any step of the collector.
+  GarbageCollector(Gate& gate, const VolumeObjects& objects, const EraHistory& eras, ExtentMap& map,
+                   ChunkLedger& ledger, LeafLoader& loader, const ChunkReader& reader,
+                   CollectorOptions options, std::function<void(std::vector<ChunkPart>)> seal);
+
+  void start();
+  void stop();  // what is under way ends soon; the gate's owner closes it
+
+  // A root was written, and the volume was ours afterwards. `dead`: chunks it counts nothing live
+  // of.
+  void root_written(const std::vector<Sequence>& dead, Sequence oldest_covered,
+                    std::vector<ObjectName> map_garbage);
+
+  void durable(Sequence frontier);  // chunks up to it are in the store
+  void look();                      // something changed: is there anything to do?
+
+  // More space is in use than should be, and cleaning does not keep up with the writers.
+  bool behind() const;
+  // Chunks wait for a checkpoint, to be chosen again or to be known dead.
+  bool wants_checkpoint() const noexcept { return !barren_.empty() || !proven_.empty(); }
+  const Counters& counters() const noexcept { return counters_; }
+
+ private:
+  struct Condemned {
+    TimePoint since;
+    uint64_t bytes;
+  };
+
+  Task run();
+  bool wants_cleaning() const;
+  asio::awaitable<bool> clean_one();
+  Async<void> move_out(Sequence chunk);
+  Async<std::vector<ChunkPart>> live_parts(const ChunkHeader& header);
+  Async<void> fill(const ChunkHeader& header, std::vector<ChunkPart>& parts);
+  void seal_moving();
+  asio::awaitable<bool> delete_some();
+  Async<bool> prove_dead(Sequence chunk);
+  std::optional<Duration> next_deletion() const;
+
+  Gate& gate_;
+  const VolumeObjects& objects_;
+  const EraHistory& eras_;
+  ExtentMap& map_;
+  ChunkLedger& ledger_;
+  LeafLoader& loader_;
+  const ChunkReader& reader_;
+  const CollectorOptions options_;
+  std::function<void(std::vector<ChunkPart>)> seal_;
+  AsyncEvent wake_;
+  bool stopping_ = false;
+
+  Sequence frontier_;
+  std::vector<ChunkPart> moving_;  // data on their way to a new chunk
+  uint64_t moving_sectors_ = 0;
+  uint64_t moving_stored_ = 0;   // 512-byte units of the chunks in emptied_
+  std::set<Sequence> barren_;    // nothing to move, though the ledger counts something live
+  std::set<Sequence> hopeless_;  // cannot be read
+  TimePoint failed_until_{};     // no deletion before: the store has trouble
+  std::set<Sequence> emptied_;   // their live data are in moving_
+  std::set<Sequence> proven_;    // all that was live of them was moved or overwritten
+  std::map<Sequence, Condemned> condemned_;
+  Sequence oldest_covered_;
+  std::vector<ObjectName> map_garbage_;
+  Counters counters_;
+};
+
+}  // namespace swiftness
