@@ -1,6 +1,7 @@
 #include "backend/volume/garbage_collector.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "backend/base/log.h"
 #include "backend/volume/recovery.h"
@@ -36,7 +37,7 @@ std::vector<Victim> choose_victims(const ChunkLedger& ledger, Sequence durable,
     const double used = static_cast<double>(entry.live) / entry.stored;
     const double age =
         static_cast<double>(durable.value() - std::min(durable, entry.birth).value()) + 1;
-    const double score = (1 - used) * age / (1 + used);
+    const double score = (1 - used) * std::cbrt(age) / (1 + used);
     if (out.size() == most && score <= out.back().score) return;
     const Victim victim{entry.chunk, score};
     out.insert(std::upper_bound(out.begin(), out.end(), victim, better), victim);

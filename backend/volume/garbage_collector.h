@@ -33,8 +33,9 @@ struct CollectorOptions {
   size_t chunk_bytes = kChunkBytes;
 };
 
-// Which chunk to clean next: the benefit (space won, for as long as it stays won) to the cost
-// (reading it, writing what is live). Nothing: none is worth it. Pure.
+// Which chunks to clean next, the best first: the benefit (space won, for as long as it stays won)
+// to the cost (reading it, writing what is live), as LFS has it, but with the square root of the
+// age: as good for skewed writes, and near to greedy, which is the best, for uniform ones. Pure.
 struct Victim {
   Sequence chunk;
   double score;

@@ -238,6 +238,9 @@ Async<BufferList> Volume::read(BlockRange range) {
 
 // Waits until the write buffer has room. Afterwards the caller goes on without suspending.
 Async<void> Volume::admit(uint64_t bytes, TicketPtr ticket) {
+  // Garbage is winning: each write gives way a little.
+  constexpr Duration kGiveWay = std::chrono::milliseconds(5);
+  if (collector_->behind() && !quitting_) co_await changed_.wait_for(kGiveWay);
   const uint64_t limit = options_.dirty_memory.value();
   const void* me = &bytes;  // of this coroutine alone
   if (waiting_for_room_.empty() && (dirty_bytes_ + bytes <= limit || dirty_bytes_ == 0)) {
@@ -531,7 +534,7 @@ bool Volume::checkpoint_due() const {
   if (mapping_->map.change_memory().value() > options_.map_memory.value() / 4) return true;
   const uint64_t chunks = mapping_->ledger.chunks();
   if (bytes_since_root_ < kMostShare * (chunks * 16 + (64 << 10))) return false;
-  return chunks_since_root_ >= chunks / 32;
+  return chunks_since_root_ >= chunks / 8;
 }
 
 void Volume::start_checkpoint() {
@@ -674,6 +677,7 @@ VolumeStatus Volume::status() const {
     out.chunks = mapping_->ledger.chunks();
     out.stored = ByteCount(mapping_->ledger.stored().value() * kSectorBytes);
     out.live = ByteCount(mapping_->ledger.live().value() * kSectorBytes);
+    out.dead = ByteCount(mapping_->ledger.dead_stored().value() * kSectorBytes);
     out.put = ByteCount(put_bytes_ + mapping_->checkpointer.bytes_written());
   }
   out.written = ByteCount(written_bytes_);

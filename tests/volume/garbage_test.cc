@@ -1,0 +1,246 @@
+// Garbage collection over a store in memory, in virtual time.
+#include <gtest/gtest.h>
+
+#include <boost/asio/detached.hpp>
+
+#include <cmath>
+#include <iostream>
+#include <random>
+
+#include "backend/base/log.h"
+#include "tests/volume/disk.h"
+
+namespace swiftness {
+namespace {
+
+constexpr uint64_t kBlockSectors = 8;
+
+class Garbage : public testing::Test {
+ protected:
+  Garbage() { log::set_level(log::Level::error); }
+  ~Garbage() override { log::set_level(log::Level::info); }
+
+  static VolumeOptions options(double utilization) {
+    VolumeOptions out = quick_options();
+    out.chunk_bytes = 1 << 20;
+    out.checkpoint_every = 64;
+    out.seal_after = std::chrono::seconds(1);
+    out.collector.utilization = utilization;
+    out.collector.slack_chunks = 0;
+    out.collector.deletion_delay = std::chrono::seconds(1);
+    return out;
+  }
+
+  // Runs until `done`, moving the clock whenever nobody has anything to do.
+  template <class Predicate>
+  void drive(Predicate done) {
+    shared_.io.restart();
+    while (!done()) {
+      if (shared_.io.poll_one() > 0) continue;
+      ASSERT_TRUE(clock_.advance()) << "everybody waits for something nobody will do";
+    }
+  }
+  template <class T>
+  T drive_to_end(asio::awaitable<T> work) {
+    std::optional<T> outcome;
+    asio::co_spawn(shared_.io, keep_outcome(std::move(work), outcome), asio::detached);
+    drive([&outcome] { return outcome.has_value(); });
+    return std::move(*outcome);
+  }
+  void pass(Duration time) {
+    const TimePoint until = now() + time;
+    bool over = false;
+    asio::co_spawn(shared_.io, sleep_until_over(time, over), asio::detached);
+    drive([&] { return over && now() >= until; });
+  }
+  static Task sleep_until_over(Duration time, bool& over) {
+    co_await sleep_for(time);
+    over = true;
+  }
+
+  void attach(uint64_t bytes, VolumeOptions chosen) {
+    if (!descriptor_) descriptor_ = shared_.create(bytes);
+    gateway_ = std::make_unique<Gateway>(shared_, *descriptor_, 1, chosen);
+    Result<void> attached = drive_to_end(gateway_->volume.attach());
+    ASSERT_TRUE(attached.ok()) << attached.error().message();
+  }
+  void stop() {
+    Result<void> stopped = drive_to_end(gateway_->volume.stop());
+    ASSERT_TRUE(stopped.ok()) << stopped.error().message();
+    gateway_.reset();
+  }
+
+  // Writes so many blocks, `next()` says which; eight at once.
+  template <class Next>
+  void write(uint64_t count, Next next) {
+    uint64_t begun = 0;
+    int finished = 0;
+    constexpr int kWriters = 8;
+    for (int i = 0; i < kWriters; ++i) {
+      asio::co_spawn(shared_.io, writer(count, begun, finished, next), asio::detached);
+    }
+    drive([&] { return finished == kWriters; });
+  }
+  template <class Next>
+  Task writer(uint64_t count, uint64_t& begun, int& finished, Next& next) {
+    while (begun < count) {
+      ++begun;
+      const uint64_t block = next();
+      const uint64_t tag = ++tags_;
+      const BlockRange range{Lba(block * kBlockSectors), BlockCount(kBlockSectors)};
+      BufferList data(pattern(block * kBlockSectors, kBlockSectors, tag));
+      Result<void> done = co_await gateway_->volume.write(range, std::move(data),
+                                                          Durability::acknowledged, nullptr);
+      EXPECT_TRUE(done.ok()) << done.error().message();
+      newest_[block] = tag;  // writes resume in the order of the log
+      if (begun % 16 == 0) co_await asio::post(shared_.io, asio::use_awaitable);
+    }
+    ++finished;
+  }
+
+  void expect_data() {
+    for (const auto& [block, tag] : newest_) {
+      const BlockRange range{Lba(block * kBlockSectors), BlockCount(kBlockSectors)};
+      Result<BufferList> data = drive_to_end(gateway_->volume.read(range));
+      ASSERT_TRUE(data.ok()) << data.error().message();
+      ASSERT_TRUE(*data == BufferList(pattern(block * kBlockSectors, kBlockSectors, tag)))
+          << "block " << block;
+    }
+  }
+
+  struct Measured {
+    double amplification;
+    double utilization;
+  };
+  // After `warm_up` times the disk of overwrites, over `times` more.
+  template <class Next>
+  Measured measure(uint64_t blocks, uint64_t warm_up, uint64_t times, Next next) {
+    write(blocks * warm_up, next);
+    const VolumeStatus before = gateway_->volume.status();
+    double utilization = 0;
+    constexpr uint64_t kSamples = 20;
+    for (uint64_t i = 0; i < kSamples; ++i) {
+      write(blocks * times / kSamples, next);
+      const VolumeStatus at = gateway_->volume.status();
+      utilization += static_cast<double>(at.live.value()) /
+                     static_cast<double>(at.stored.value() - at.dead.value()) / kSamples;
+    }
+    const VolumeStatus after = gateway_->volume.status();
+    return {static_cast<double>((after.put - before.put).value()) /
+                static_cast<double>((after.written - before.written).value()),
+            utilization};
+  }
+
+  VirtualClock clock_;
+  SharedStore shared_;
+  std::optional<VolumeDescriptor> descriptor_;
+  std::unique_ptr<Gateway> gateway_;
+  std::map<uint64_t, uint64_t> newest_;  // tag by block
+  uint64_t tags_ = 0;
+};
+
+// Zipfian numbers below `count`, after Gray et al., "Quickly generating billion-record synthetic
+// databases" (1994); scattered, so that neighbours are not alike.
+class Zipfian {
+ public:
+  Zipfian(uint64_t count, double theta) : count_(count), theta_(theta) {
+    for (uint64_t i = 1; i <= count; ++i) zeta_ += 1 / std::pow(static_cast<double>(i), theta);
+    const double zeta2 = 1 + 1 / std::pow(2.0, theta);
+    alpha_ = 1 / (1 - theta);
+    eta_ = (1 - std::pow(2.0 / static_cast<double>(count), 1 - theta)) / (1 - zeta2 / zeta_);
+  }
+  uint64_t operator()(std::mt19937_64& random) {
+    const double u = std::uniform_real_distribution<double>(0, 1)(random);
+    const double uz = u * zeta_;
+    uint64_t rank = 0;
+    if (uz >= 1) {
+      rank = uz < 1 + std::pow(0.5, theta_)
+                 ? 1
+                 : static_cast<uint64_t>(static_cast<double>(count_) *
+                                         std::pow(eta_ * u - eta_ + 1, alpha_));
+    }
+    return std::min(rank, count_ - 1) * 2654435761u % count_;
+  }
+
+ private:
+  uint64_t count_;
+  double theta_;
+  double zeta_ = 0;
+  double alpha_ = 0;
+  double eta_ = 0;
+};
+
+constexpr uint64_t kDisk = 128 << 20;
+constexpr uint64_t kBlocks = kDisk / 4096;
+
+TEST_F(Garbage, UniformOverwritesAtTwoThirds) {
+  attach(kDisk, options(0.715));
+  uint64_t at = 0;
+  write(kBlocks, [&at] { return at++; });
+  std::mt19937_64 random(3);
+  const Measured m = measure(kBlocks, 2, 2, [&random] { return random() % kBlocks; });
+  std::cout << "uniform: amplification " << m.amplification << " at " << m.utilization << "\n";
+  EXPECT_GE(m.utilization, 0.67);
+  EXPECT_LE(m.amplification, 2.0);
+  expect_data();
+  stop();
+}
+
+TEST_F(Garbage, UniformOverwritesAtFourFifths) {
+  attach(kDisk, options(0.84));
+  uint64_t at = 0;
+  write(kBlocks, [&at] { return at++; });
+  std::mt19937_64 random(3);
+  const Measured m = measure(kBlocks, 2, 2, [&random] { return random() % kBlocks; });
+  std::cout << "uniform: amplification " << m.amplification << " at " << m.utilization << "\n";
+  EXPECT_GE(m.utilization, 0.80);
+  EXPECT_LE(m.amplification, 3.0);
+  stop();
+}
+
+TEST_F(Garbage, ZipfianOverwritesAtTwoThirds) {
+  attach(kDisk, options(0.715));
+  uint64_t at = 0;
+  write(kBlocks, [&at] { return at++; });
+  std::mt19937_64 random(3);
+  Zipfian zipfian(kBlocks, 0.99);
+  const Measured m = measure(kBlocks, 2, 2, [&] { return zipfian(random); });
+  std::cout << "zipfian: amplification " << m.amplification << " at " << m.utilization << "\n";
+  EXPECT_GE(m.utilization, 0.67);
+  EXPECT_LE(m.amplification, 1.6);
+  expect_data();
+  stop();
+}
+
+TEST_F(Garbage, WhatWasErasedIsDeleted) {
+  attach(kDisk, options(0.72));
+  uint64_t at = 0;
+  write(kBlocks / 4, [&at] { return at++; });
+  const BlockRange all{Lba(0), BlockCount(kDisk / 512)};
+  std::vector<BlockRange> ranges{all};
+  ASSERT_TRUE(drive_to_end(gateway_->volume.unmap(ranges, nullptr)).ok());
+  newest_.clear();
+  // A few more chunks, for the checkpoints that let the old ones go.
+  for (int i = 0; i < 300; ++i) {
+    write(1, [] { return 7; });
+    ASSERT_TRUE(drive_to_end(gateway_->volume.flush()).ok());
+  }
+  pass(std::chrono::minutes(5));
+  EXPECT_LT(gateway_->volume.status().stored.value(), uint64_t{2} << 20);
+  expect_data();
+  stop();
+}
+
+TEST_F(Garbage, SurvivesAttachAfterAttach) {
+  std::mt19937_64 random(5);
+  for (int round = 0; round < 6; ++round) {
+    attach(32 << 20, options(0.72));
+    expect_data();
+    write(6000, [&random] { return random() % (32 * 256); });
+    expect_data();
+    stop();
+  }
+}
+
+}  // namespace
+}  // namespace swiftness
