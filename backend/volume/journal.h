@@ -15,17 +15,18 @@
 // An attach may fail after stamp() and be tried again with the same Journal: judge(facts()) and
 // stamp() as often as it takes, as long as nothing was enqueued.
 //
-// Log positions are the volume's. Records have consecutive ones; replayed records keep theirs and stay
-// where they are: they are not enqueued again. release() frees them like all others.
+// Log positions are the volume's. Records have consecutive ones; replayed records keep theirs and
+// stay where they are: they are not enqueued again. release() frees them like all others.
 //
 // Room. A record takes record_bytes(); the ring has no other overhead, and a record may lie across
-// its end. Released room is used again only when a superblock that no longer counts on it is synced:
-// a crash finds every byte from the remembered tail on as it was written. That superblock is written
-// in the background when a sixteenth of the ring was released; used() and room() go by it.
+// its end. Released room is used again only when a superblock that no longer counts on it is
+// synced: a crash finds every byte from the remembered tail on as it was written. That superblock
+// is written in the background when a sixteenth of the ring was released; used() and room() go by
+// it.
 //
-// After any failed write or sync the journal is *retired*: nothing is reported written or synced any
-// more, whoever waits gets the error, enqueue() refuses, and the superblock says so if the disk still
-// lets it. read() still works as far as the disk does. What was reported before stays true.
+// After any failed write or sync the journal is *retired*: nothing is reported written or synced
+// any more, whoever waits gets the error, enqueue() refuses, and the superblock says so if the disk
+// still lets it. read() still works as far as the disk does. What was reported before stays true.
 #pragma once
 
 #include <deque>
@@ -61,28 +62,28 @@ class Journal {
 
   ~Journal();  // after close(), or when nothing of it runs
 
-  // What is known of it now: as opened, then as stamped. A journal that is not usable or fresh, or that
-  // has `damage`, allows nothing else.
+  // What is known of it now: as opened, then as stamped. A journal that is not usable or fresh, or
+  // that has `damage`, allows nothing else.
   JournalFacts facts() const;
 
   // Makes it the journal of `era`, whose gateway is about to start; `last_started` is the era that
-  // recovery found highest, and `log_end` the last position in the store, proven (section 7, step 6):
-  // the journal will insist on it. The records above log_end
-  // are kept and, as far as no earlier sync vouches for them, written again and synced, so that
-  // what a crash of the machine could still take is as safe as what follows. Without such records
-  // the ring begins anew at log_end + 1, in the file's whole size. Synced when it returns. An
-  // Error retires the journal; whoever still has records to replay must not go online then, because
-  // another crash would find a journal of an era that is not the last started one.
+  // recovery found highest, and `log_end` the last position in the store, proven (section 7, step
+  // 6): the journal will insist on it. The records above log_end are kept and, as far as no earlier
+  // sync vouches for them, written again and synced, so that what a crash of the machine could
+  // still take is as safe as what follows. Without such records the ring begins anew at log_end +
+  // 1, in the file's whole size. Synced when it returns. An Error retires the journal; whoever
+  // still has records to replay must not go online then, because another crash would find a journal
+  // of an era that is not the last started one.
   Async<void> stamp(Era era, Era last_started, LogPosition log_end);
 
-  // The live record at `position`: oldest() to newest(). In ascending order it reads ahead. One call
-  // at a time. The bytes are verified; an Error is the disk's (or corrupt). Also after stamp() and
-  // beside enqueue().
+  // The live record at `position`: oldest() to newest(). In ascending order it reads ahead. One
+  // call at a time. The bytes are verified; an Error is the disk's (or corrupt). Also after stamp()
+  // and beside enqueue().
   Async<Replayed> replay(LogPosition position);
   LogPosition oldest() const noexcept;  // first one not released
   LogPosition newest() const noexcept;  // last one enqueued; oldest() - 1: nothing is live
 
-  // What a record takes of the ring.
+  // What a record takes of the ring. `extents` is at most kMostRecordExtents.
   static uint64_t record_bytes(uint64_t data_bytes, size_t extents);
   uint64_t capacity() const noexcept;
   uint64_t used() const noexcept;
@@ -92,9 +93,9 @@ class Journal {
   }
 
   // Takes the record, in log order: its position is newest() + 1, it is stamped, and has room (all
-  // CHECKed). Does not wait: whatever is enqueued in one turn of the event loop, or while a write is
-  // under way, goes out together. The data must not change until it is written. Refused when retired;
-  // then the journal knows nothing of this position.
+  // CHECKed). Does not wait: whatever is enqueued in one turn of the event loop, or while a write
+  // is under way, goes out together. The data must not change until it is written. Refused when
+  // retired; then the journal knows nothing of this position.
   Result<JournalPlace> enqueue(JournalRecord record);
 
   // Waits until every record up to `position` is written: it survives the process.
@@ -103,8 +104,9 @@ class Journal {
   // serves all whose records were written when it began; writes go on meanwhile.
   Async<void> synced(LogPosition position);
 
-  // Everything up to `position` is durable in the store and needs no replay. At most newest().
-  // Records that are not even written yet may be released.
+  // Everything up to `position` is durable in the store and needs no replay. At most newest(), but
+  // when retired positions that it never took do no harm. Records that are not even written yet may
+  // be released.
   void release(LogPosition position);
 
   // `length` bytes at `offset` of the data of a live, written record. The whole data are read and
@@ -118,9 +120,9 @@ class Journal {
   // enqueue() or release().
   void on_change(std::function<void()> tell) { tell_ = std::move(tell); }
 
-  // Writes out what is enqueued, then ends. Later enqueues are refused, later waits get `cancelled`.
-  // What was not synced stays so. Once it has returned the journal may be destroyed, which closes
-  // the file.
+  // Writes out what is enqueued, then ends. Later enqueues are refused, later waits get
+  // `cancelled`. What was not synced stays so. Once it has returned the journal may be destroyed,
+  // which closes the file.
   Task close();
 
  private:
@@ -135,8 +137,10 @@ class Journal {
   };
 
   Async<void> load();
+  void choose(const SuperblockSlot& a, const SuperblockSlot& b);
   Async<void> scan();
-  Async<void> write_again(LogPosition from);
+  Superblock next_superblock(Era era, Era last_started) const;
+  Async<void> write_again();
   Async<void> put_superblock(Superblock next);
   Async<void> sync_once();
   Task write_out();
@@ -145,7 +149,6 @@ class Journal {
   void fail(const Error& error);
   Error closed() const;
   uint64_t tail() const noexcept { return starts_.empty() ? head_ : starts_.front(); }
-  uint64_t written_end() const noexcept;
 
   Executor executor_;
   Uuid volume_;
@@ -160,6 +163,7 @@ class Journal {
   std::optional<Error> failed_;
   JournalFacts facts_;  // as opened; the stamp as stamped
   bool stamped_ = false;
+  bool enqueued_ = false;
 
   Superblock superblock_;  // the newest one on the medium
   size_t slot_ = 1;        // where it is; the next one goes to the other
@@ -172,6 +176,7 @@ class Journal {
   std::deque<Queued> queue_;     // not written yet
   bool writing_ = false;
   bool syncing_ = false;
+  uint64_t written_end_ = 0;  // offset up to which the ring is written
   LogPosition written_;
   LogPosition synced_;
 };

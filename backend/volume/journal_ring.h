@@ -2,9 +2,6 @@
 // and reading it from one record to the next.
 #pragma once
 
-#include <deque>
-#include <string>
-
 #include "backend/base/local_file.h"
 #include "backend/volume/journal_format.h"
 
@@ -26,39 +23,30 @@ class JournalRing {
   uint64_t bytes_ = 0;
 };
 
+inline constexpr size_t kRingWindowBytes = 1 << 20;
+
 // Reads ahead, for whoever goes through the ring in ascending order.
 class JournalReader {
  public:
   JournalReader() = default;
   explicit JournalReader(JournalRing ring) : ring_(ring) {}
 
-  // Bytes from `offset` on; what is read ahead ends at `limit`, which is at least offset + length.
-  Async<Buffer> read(uint64_t offset, size_t length, uint64_t limit);
-
-  // The record that begins at `offset`: everything checked but that it belongs there. corrupt: there
-  // is none that ends at or before `limit`.
+  // The record that begins at `offset`: everything checked but that it belongs there. corrupt:
+  // there is none that ends at or before `limit`, or the disk cannot read it back.
   struct Found {
     JournalRecordHeader header;
     BufferList data;
   };
   Async<Found> read_record(uint64_t generation, uint64_t offset, uint64_t limit);
-  // Its header alone.
-  Async<JournalRecordHeader> read_header(uint64_t generation, uint64_t offset, uint64_t limit);
 
  private:
+  Async<Buffer> read(uint64_t offset, size_t length, uint64_t limit);
+  Async<JournalRecordHeader> read_header(uint64_t generation, uint64_t offset, uint64_t limit);
+
   JournalRing ring_;
   uint64_t window_start_ = 0;
   Buffer window_;
+  uint64_t sick_until_ = 0;  // before this offset nothing is read ahead
 };
-
-// What the ring holds, beginning at the superblock's tail.
-struct ScannedRing {
-  std::deque<uint64_t> starts;  // offset of each record, without a gap
-  uint64_t head = 0;            // where the last of them ends
-  LogPosition proven;           // highest position that a record says was synced
-  LogPosition frontier;         // highest position known durable in the store
-  std::string damage;           // why the end of the records is no torn tail; empty: it is
-};
-Async<ScannedRing> scan_ring(JournalRing ring, Superblock superblock);
 
 }  // namespace swiftness
