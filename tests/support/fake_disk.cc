@@ -75,6 +75,10 @@ Async<Buffer> FakeDisk::File::read(uint64_t offset, size_t length) {
   co_await take(disk_.draw(disk_.faults_.read));
   if (!*alive_) co_return gone();
   if (fails) co_return Error(ErrorCode::unavailable, "fake disk: a read that fails");
+  const auto spoilt = disk_.spoilt_.lower_bound(offset / kSectorBytes);
+  if (spoilt != disk_.spoilt_.end() && *spoilt * kSectorBytes < offset + length) {
+    co_return Error(ErrorCode::corrupt, "fake disk: a sector that cannot be read");
+  }
   Buffer data = Buffer::allocate(length);
   disk_.cache_->read(offset, data.writable());
   co_return data;
@@ -195,6 +199,7 @@ void FakeDisk::apply_sector(const Write& write, uint64_t index) {
   const bool was_clean = dirty_.insert(sector).second;
   // What was there before may have reached the medium just now.
   if (!was_clean && chance(faults_.written_back)) write_back(sector);
+  spoilt_.erase(sector);
   std::memcpy(cache_->sector(sector), write.data.data() + index * kSectorBytes, kSectorBytes);
 }
 

@@ -15,6 +15,7 @@
 //     no later sync brings them to the medium.
 //   - Full: writes fail with out_of_space and write nothing.
 //   - flip_bit(): a bit decays, in cache and medium.
+//   - spoil(): a sector cannot be read (corrupt) until it is written again.
 //   - Calls take time (sleep_for: a VirtualClock rules it); calls under way end in any order.
 // After a crash calls of the files opened before it fail and change nothing. All of it is drawn
 // from the seed: the same calls in the same order meet the same faults.
@@ -63,6 +64,7 @@ class FakeDisk {
 
   void flip_bit(uint64_t bit);                            // counted from the disk's start
   void flip_bit_in(uint64_t offset, uint64_t length);     // one of these bytes'
+  void spoil(uint64_t offset) { spoilt_.insert(offset / 512); }
   Buffer contents(uint64_t offset, size_t length) const;  // as reads show it
 
   uint64_t size() const noexcept { return size_; }
@@ -94,6 +96,7 @@ class FakeDisk {
   Sectors dirty_;                  // in the cache, perhaps not on the medium
   Sectors forgotten_;              // the cache has them, but thinks that the medium has them too
   std::list<Sectors> syncing_;     // taken out of dirty_ by the syncs under way
+  Sectors spoilt_;
   std::list<Write> writing_;       // under way
   std::shared_ptr<bool> process_;  // whether the open file's process lives
   uint64_t writes_ = 0;
