@@ -317,6 +317,8 @@ Result<JournalPlace> Journal::enqueue(JournalRecord record) {
 Task Journal::write_out() {
   // Whatever else this turn enqueues comes along.
   co_await asio::post(executor_, asio::use_awaitable);
+  // Of what was released before it was written there may be more than the ring holds.
+  const uint64_t most = std::min(kMostBatchBytes, ring_.bytes());
   while (!queue_.empty() && !failed_) {
     const uint64_t offset = queue_.front().offset;
     LogPosition last;
@@ -325,7 +327,7 @@ Task Journal::write_out() {
       last = queue_.front().position;
       batch.append(queue_.front().bytes);
       queue_.pop_front();
-    } while (!queue_.empty() && batch.size() + queue_.front().bytes.size() <= kMostBatchBytes);
+    } while (!queue_.empty() && batch.size() + queue_.front().bytes.size() <= most);
     const uint64_t end = offset + batch.size();
     Result<void> done = co_await ring_.write(offset, std::move(batch));
     if (!done) fail(done.error());
@@ -413,7 +415,6 @@ void Journal::fail(const Error& error) {
   if (failed_) return;
   failed_ = error.within("journal");
   facts_.retired = true;
-  log::error("{}; no longer using it", failed_->message());
   written_changed_.notify_all();
   synced_changed_.notify_all();
   gate_.spawn("journal", mark_retired());
@@ -432,7 +433,7 @@ Task Journal::mark_retired() {
   BufferList bytes(Buffer::own(encode(next)));
   Result<void> done = co_await file_->write(kSuperblockPlaces[1 - slot_], std::move(bytes));
   if (done) done = co_await file_->sync();
-  if (!done) log::warning("journal: cannot mark it as retired: {}", done.error().message());
+  if (!done) log::debug("journal: cannot mark it as retired: {}", done.error().message());
   superblock_busy_ = false;
   superblock_free_.notify_all();
 }

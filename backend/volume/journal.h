@@ -27,6 +27,7 @@
 // After any failed write or sync the journal is *retired*: nothing is reported written or synced
 // any more, whoever waits gets the error, enqueue() refuses, and the superblock says so if the disk
 // still lets it. read() still works as far as the disk does. What was reported before stays true.
+// It logs nothing: the owner raises the alarm (on_change(), failed()).
 #pragma once
 
 #include <deque>

@@ -11,7 +11,8 @@ struct JournalFacts {
   enum class State {
     fresh,       // never stamped: nothing was ever acknowledged from it
     foreign,     // a sound journal of another volume: `volume` says of which
-    unreadable,  // not a journal, of a later format, or both superblocks damaged: `damage` says what
+    unreadable,  // not a journal, of a later format, or both superblocks damaged: `damage` says
+                 // what
     usable,      // of this volume; everything below is known
   };
   State state = State::fresh;
@@ -27,8 +28,8 @@ struct JournalFacts {
   // The records that can be replayed; none when newest + 1 == oldest.
   LogPosition oldest{1};
   LogPosition newest;
-  // Everything up to it was durable in the store, as the journal remembers it. Never above the truth,
-  // often below it.
+  // Everything up to it was durable in the store, as the journal remembers it. Never above the
+  // truth, often below it.
   LogPosition frontier;
   // A write or sync had failed, and whoever had the journal had stopped using it.
   bool retired = false;

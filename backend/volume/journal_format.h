@@ -28,7 +28,8 @@ struct JournalRecord {
   LogPosition position;
   bool is_trim = false;
   std::vector<Extent> extents;  // 1 to kMostRecordExtents
-  BufferList data;  // of a write: all its extents' sectors, at most kMostRecordDataBytes; of a trim: none
+  BufferList
+      data;  // of a write: all its extents' sectors, at most kMostRecordDataBytes; of a trim: none
 };
 
 struct Superblock {
@@ -78,8 +79,8 @@ struct JournalRecordHeader {
 size_t record_header_bytes(size_t extents);
 Bytes encode(const JournalRecordHeader& header);  // padded
 
-// The size of the header that begins here, told by its first kSectorBytes. Almost everything that is
-// no record of `generation` is told apart here; decoding checks the rest.
+// The size of the header that begins here, told by its first kSectorBytes. Almost everything that
+// is no record of `generation` is told apart here; decoding checks the rest.
 Result<size_t> record_header_size(uint64_t generation, std::span<const std::byte> bytes);
 Result<JournalRecordHeader> decode_record_header(std::span<const std::byte> bytes);
 

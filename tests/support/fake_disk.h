@@ -62,8 +62,8 @@ class FakeDisk {
   void set_faults(const DiskFaults& faults) noexcept { faults_ = faults; }
   const DiskFaults& faults() const noexcept { return faults_; }
 
-  void flip_bit(uint64_t bit);                            // counted from the disk's start
-  void flip_bit_in(uint64_t offset, uint64_t length);     // one of these bytes'
+  void flip_bit(uint64_t bit);                         // counted from the disk's start
+  void flip_bit_in(uint64_t offset, uint64_t length);  // one of these bytes'
   void spoil(uint64_t offset) { spoilt_.insert(offset / 512); }
   Buffer contents(uint64_t offset, size_t length) const;  // as reads show it
 
@@ -93,9 +93,9 @@ class FakeDisk {
   std::mt19937_64 random_;
   std::unique_ptr<Image> cache_;
   std::unique_ptr<Image> medium_;
-  Sectors dirty_;                  // in the cache, perhaps not on the medium
-  Sectors forgotten_;              // the cache has them, but thinks that the medium has them too
-  std::list<Sectors> syncing_;     // taken out of dirty_ by the syncs under way
+  Sectors dirty_;               // in the cache, perhaps not on the medium
+  Sectors forgotten_;           // the cache has them, but thinks that the medium has them too
+  std::list<Sectors> syncing_;  // taken out of dirty_ by the syncs under way
   Sectors spoilt_;
   std::list<Write> writing_;       // under way
   std::shared_ptr<bool> process_;  // whether the open file's process lives

@@ -75,8 +75,9 @@ TEST(JournalVerdict, JoinsOnExactly) {
   next.oldest = LogPosition(43);
   expect_verdict(next, store(), Action::use, "");
   next.oldest = LogPosition(44);
-  expect_verdict(next, store(), Action::set_aside,
-                 "does not join on to the store's log: it has positions 44 to 50, the log ends at 42");
+  expect_verdict(
+      next, store(), Action::set_aside,
+      "does not join on to the store's log: it has positions 44 to 50, the log ends at 42");
 }
 
 TEST(JournalVerdict, SetsAsideWhatIsNotItsOwn) {
@@ -95,9 +96,10 @@ TEST(JournalVerdict, SetsAsideAnOlderOne) {
   JournalFacts older = facts();
   older.stamp.epoch = Epoch(3);
   older.before.epoch = Epoch(2);
-  expect_verdict(older, store(), Action::set_aside,
-                 "older than the store's log: it was written in epoch 3, the volume was last started "
-                 "in epoch 5 by gw2.example");
+  expect_verdict(
+      older, store(), Action::set_aside,
+      "older than the store's log: it was written in epoch 3, the volume was last started "
+      "in epoch 5 by gw2.example");
 }
 
 TEST(JournalVerdict, SetsAsideAnOlderOneWithANewerStamp) {

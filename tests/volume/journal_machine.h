@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <cstring>
 #include <memory>
 #include <optional>
 
@@ -53,20 +54,22 @@ inline bool same(const JournalRecord& a, const JournalRecord& b) {
 
 // Runs on virtual time: what waits for time gets it as soon as nothing else is to be done.
 struct JournalMachine {
-  VirtualClock clock;
+  std::optional<VirtualClock> own_clock;  // of the first machine on a thread; the others share it
   asio::io_context io;
   FakeDisk disk;
   std::unique_ptr<Journal> journal;
 
   explicit JournalMachine(uint64_t bytes = 256 << 10, uint64_t seed = 1, DiskFaults faults = {})
-      : disk(bytes, seed, faults) {}
+      : disk(bytes, seed, faults) {
+    if (VirtualClock::of_this_thread() == nullptr) own_clock.emplace();
+  }
   ~JournalMachine() { close(); }
 
   template <class Predicate>
   void run_until(Predicate predicate) {
     while (!predicate()) {
       io.restart();
-      if (io.poll_one() == 0) CHECK(clock.advance());  // or nobody will ever do it
+      if (io.poll_one() == 0) CHECK(advance());  // or nobody will ever do it
     }
   }
   template <class T>
@@ -78,8 +81,9 @@ struct JournalMachine {
   }
   void settle() {
     io.restart();
-    while (io.poll() > 0 || clock.advance()) io.restart();
+    while (io.poll() > 0 || advance()) io.restart();
   }
+  static bool advance() { return VirtualClock::of_this_thread()->advance(); }
   static void rethrow(std::exception_ptr failure) {
     if (failure) std::rethrow_exception(failure);
   }
@@ -95,7 +99,7 @@ struct JournalMachine {
     return {};
   }
   void close() {
-    if (journal) run(done(journal->close()));
+    if (journal) CHECK(run(done(journal->close())).ok());
     settle();
     journal.reset();
   }
@@ -141,9 +145,7 @@ struct JournalMachine {
   uint64_t newest() const { return journal->newest().value(); }
   uint64_t oldest() const { return journal->oldest().value(); }
   // Where a byte of the journal's stream is on the disk, or a record whose data are there.
-  uint64_t place_of(uint64_t offset) const {
-    return kRingStart + offset % journal->capacity();
-  }
+  uint64_t place_of(uint64_t offset) const { return kRingStart + offset % journal->capacity(); }
   uint64_t header_of(JournalPlace place) const { return place_of(place.offset - 512); }
 };
 
