@@ -24,6 +24,10 @@ uint64_t random_number() {
   return out;
 }
 
+bool is_zero(std::span<const std::byte> bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+}
+
 LogPosition before(LogPosition position) {
   return LogPosition(position.value() - 1);
 }
@@ -56,13 +60,17 @@ Async<void> Journal::load() {
     co_return Error(ErrorCode::invalid, "its file is too small");
   }
   Result<Buffer> start = co_await file_->read(0, kRingStart);
-  if (!start) co_return start.error();
-  const std::span<const std::byte> bytes = start->bytes();
-  const auto is_zero = [](std::byte byte) { return byte == std::byte{0}; };
-  if (std::all_of(bytes.begin(), bytes.end(), is_zero)) co_return Result<void>();
+  if (start && is_zero(start->bytes())) co_return Result<void>();  // fresh
   SuperblockSlot slots[2];
   for (size_t i = 0; i < 2; ++i) {
-    slots[i] = decode_superblock(bytes.subspan(kSuperblockPlaces[i], kSuperblockBytes));
+    Result<Buffer> slot = co_await file_->read(kSuperblockPlaces[i], kSuperblockBytes);
+    if (slot) {
+      slots[i] = decode_superblock(slot->bytes());
+    } else if (slot.error().code() == ErrorCode::corrupt) {
+      slots[i] = {SuperblockSlot::State::unreadable, {}, slot.error().message()};
+    } else {
+      co_return slot.error();
+    }
   }
   choose(slots[0], slots[1]);
   if (facts_.state != JournalFacts::State::usable) co_return Result<void>();

@@ -141,8 +141,10 @@ class History {
   void enqueue(const std::shared_ptr<bool>& alive) {
     const uint64_t position = enqueued_ + 1;
     const uint64_t salt = random_() % 1000000;
+    // Few sizes: stale records shall lie just where they would join on.
+    constexpr std::array<uint64_t, 6> kSectors = {1, 1, 1, 3, 8, 40};
     JournalRecord record = chance(0.2) ? trim_record(position, 1 + random_() % 60, salt)
-                                       : write_record(position, 1 + random_() % 24, salt);
+                                       : write_record(position, kSectors[random_() % 6], salt);
     if (!machine_.journal->has_room(record.data.size(), record.extents.size())) return;
     Result<JournalPlace> place = machine_.journal->enqueue(record);
     if (!place) return;  // retired

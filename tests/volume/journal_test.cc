@@ -78,10 +78,15 @@ TEST_F(JournalTest, SyncedRecordsSurviveAPowerCut) {
   EXPECT_TRUE(machine.replays(write_record(2, 1)));
 }
 
+Async<void> put_in_one_turn(JournalMachine& machine, uint64_t last) {
+  for (uint64_t position = 1; position <= last; ++position) machine.put(position);
+  co_return Result<void>();
+}
+
 TEST_F(JournalTest, OneTurnIsOneWrite) {
   machine.start(1, 0);
   const uint64_t before = machine.disk.writes();
-  for (uint64_t position = 1; position <= 20; ++position) machine.put(position);
+  ASSERT_TRUE(machine.run(put_in_one_turn(machine, 20)).ok());
   ASSERT_TRUE(machine.written(20).ok());
   EXPECT_EQ(machine.disk.writes() - before, 1U);
 }
