@@ -21,8 +21,8 @@
 #include <string>
 #include <vector>
 
+#include "backend/base/posix_file.h"
 #include "backend/object_store.h"
-#include "backend/store/posix_file.h"
 
 namespace swiftness {
 

@@ -199,4 +199,33 @@ Async<void> check_ownership(const VolumeObjects& objects, Era era) {
   co_return fence;
 }
 
+asio::awaitable<std::string> host_of(const VolumeObjects& objects, Era era) {
+  const GetOptions newest{.newest = true};
+  const ObjectName name = objects.names.claim(era.epoch);
+  Result<Claim> claim = co_await read_record<Claim>(objects, name, decode_claim, newest);
+  co_return claim ? claim->host : std::string();
+}
+
+Async<void> release_era(const VolumeObjects& objects, Released released) {
+  BufferList data(Buffer::own(encode(objects.uuid(), released)));
+  PutOptions options;
+  const ObjectName name = objects.names.released(released.era);
+  Result<void> put = co_await objects.store.put(name, std::move(data), options);
+  if (!put) co_return put.error().within("writing " + to_string(name));
+  co_return put;
+}
+
+asio::awaitable<Unsaved> unsaved_of(const VolumeObjects& objects, Era era) {
+  const GetOptions newest{.newest = true};
+  const ObjectName name = objects.names.unsaved();
+  Result<Unsaved> told = co_await read_record<Unsaved>(objects, name, decode_unsaved, newest);
+  co_return told && told->era == era ? *told : Unsaved{era, 0, 0};
+}
+
+Async<void> tell_unsaved(const VolumeObjects& objects, Unsaved unsaved) {
+  BufferList data(Buffer::own(encode(objects.uuid(), unsaved)));
+  PutOptions options;
+  co_return co_await objects.store.put(objects.names.unsaved(), std::move(data), options);
+}
+
 }  // namespace swiftness

@@ -30,4 +30,14 @@ Async<void> publish_start(const VolumeObjects& objects, Start start);
 // overwrote ours; raise it again. Anything else: it could not be found out.
 Async<void> check_ownership(const VolumeObjects& objects, Era era);
 
+// The gateway that claimed this era, for people; empty when that cannot be found out.
+asio::awaitable<std::string> host_of(const VolumeObjects& objects, Era era);
+
+// After a clean end: from here on any gateway may attach without this one's journal.
+Async<void> release_era(const VolumeObjects& objects, Released released);
+
+// The hint of what a gateway had not uploaded when it last told; zeros when there is none.
+asio::awaitable<Unsaved> unsaved_of(const VolumeObjects& objects, Era era);
+Async<void> tell_unsaved(const VolumeObjects& objects, Unsaved unsaved);
+
 }  // namespace swiftness

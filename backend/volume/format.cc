@@ -165,6 +165,40 @@ Result<Start> decode_start(const Uuid& volume, std::span<const std::byte> bytes)
   return finished(*in, out);
 }
 
+Bytes encode(const Uuid& volume, const Released& released) {
+  Writer out(RecordKind::released, volume);
+  out.era(released.era);
+  out.number(released.last.value());
+  return std::move(out).finish();
+}
+
+Result<Released> decode_released(const Uuid& volume, std::span<const std::byte> bytes) {
+  Result<Reader> in = open_record(RecordKind::released, volume, bytes);
+  if (!in) return in.error();
+  Released out;
+  out.era = in->era();
+  out.last = Sequence(in->number<uint64_t>());
+  return finished(*in, out);
+}
+
+Bytes encode(const Uuid& volume, const Unsaved& unsaved) {
+  Writer out(RecordKind::unsaved, volume);
+  out.era(unsaved.era);
+  out.number(unsaved.bytes);
+  out.number(unsaved.told_at);
+  return std::move(out).finish();
+}
+
+Result<Unsaved> decode_unsaved(const Uuid& volume, std::span<const std::byte> bytes) {
+  Result<Reader> in = open_record(RecordKind::unsaved, volume, bytes);
+  if (!in) return in.error();
+  Unsaved out;
+  out.era = in->era();
+  out.bytes = in->number<uint64_t>();
+  out.told_at = in->number<uint64_t>();
+  return finished(*in, out);
+}
+
 size_t chunk_header_size(size_t extents, size_t moved) {
   return kEnvelopeBytes + kChunkPayloadFixedBytes + extents * kChunkExtentBytes +
          moved * kMovedSourceBytes;

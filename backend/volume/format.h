@@ -44,6 +44,8 @@ enum class RecordKind : uint16_t {
   run = 10,
   ledger = 11,
   detached = 12,
+  released = 13,
+  unsaved = 14,
 };
 
 // One epoch together with the claim that started it: the owner of names.
@@ -104,6 +106,19 @@ struct Location {
   friend bool operator==(const Location&, const Location&) = default;
 };
 
+// The era ended cleanly: all that was acknowledged is in the log up to `last`.
+struct Released {
+  Era era;
+  Sequence last;
+};
+
+// A hint, overwritten now and then: what was acknowledged and only in the gateway's journal.
+struct Unsaved {
+  Era era;
+  uint64_t bytes = 0;
+  uint64_t told_at = 0;  // Unix seconds
+};
+
 // A Location in 64 bits, never 0: chunk (32), frame offset (15), frame length (8), skip (7), a bit
 // that tells a pending one, and a zero.
 uint64_t pack(const Location& at) noexcept;  // CHECKs that its fields fit
@@ -139,6 +154,8 @@ Bytes encode(const Uuid& volume, const Claim& claim);
 Bytes encode(const Uuid& volume, const Fence& fence);
 Bytes encode(const Uuid& volume, const Head& head);
 Bytes encode(const Uuid& volume, const Start& start);
+Bytes encode(const Uuid& volume, const Released& released);
+Bytes encode(const Uuid& volume, const Unsaved& unsaved);
 Bytes encode(const Uuid& volume, const ChunkHeader& header);  // not padded
 
 Result<VolumeDescriptor> decode_descriptor(std::span<const std::byte> bytes);
@@ -146,6 +163,8 @@ Result<Claim> decode_claim(const Uuid& volume, std::span<const std::byte> bytes)
 Result<Fence> decode_fence(const Uuid& volume, std::span<const std::byte> bytes);
 Result<Head> decode_head(const Uuid& volume, std::span<const std::byte> bytes);
 Result<Start> decode_start(const Uuid& volume, std::span<const std::byte> bytes);
+Result<Released> decode_released(const Uuid& volume, std::span<const std::byte> bytes);
+Result<Unsaved> decode_unsaved(const Uuid& volume, std::span<const std::byte> bytes);
 
 // `bytes` begins with the header and may go on behind it.
 Result<ChunkHeader> decode_chunk_header(const Uuid& volume, std::span<const std::byte> bytes);

@@ -38,6 +38,14 @@ ObjectName VolumeNames::head() const {
   return {meta_, "head"};
 }
 
+ObjectName VolumeNames::released(const Era& era) const {
+  return {meta_, fmt::format("released/{:016x}-{}", era.epoch.value(), to_hex(era.claim.bytes))};
+}
+
+ObjectName VolumeNames::unsaved() const {
+  return {meta_, "unsaved"};
+}
+
 ObjectName VolumeNames::root(const RootName& root) const {
   return {meta_, in_era("root", root.era, root.number)};
 }

@@ -23,6 +23,8 @@ class VolumeNames {
   ObjectName start(Epoch epoch) const;
   ObjectName fence() const;
   ObjectName head() const;
+  ObjectName released(const Era& era) const;
+  ObjectName unsaved() const;
   ObjectName root(const RootName& root) const;
   ObjectName map_object(const Era& era, uint64_t number) const;
   ObjectName chunk(const Era& era, Sequence sequence) const;

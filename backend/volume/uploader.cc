@@ -24,6 +24,8 @@ Uploader::Uploader(const VolumeObjects& objects, Gate& gate, Options options,
 void Uploader::add(SealedChunk chunk) {
   CHECK(chunk.header.sequence == newest_.next());
   newest_ = chunk.header.sequence;
+  positions_[newest_] =
+      LogPosition(chunk.header.first_position.value() + chunk.header.position_count - 1);
   chunks_.emplace(newest_, std::make_shared<const SealedChunk>(std::move(chunk)));
   start_uploads();
 }
@@ -86,6 +88,10 @@ void Uploader::arrived(Sequence sequence) {
   const uint64_t released = it->second->memory;
   chunks_.erase(it);
   frontier_ = chunks_.empty() ? newest_ : Sequence(chunks_.begin()->first.value() - 1);
+  while (!positions_.empty() && positions_.begin()->first <= frontier_) {
+    durable_position_ = std::max(durable_position_, positions_.begin()->second);
+    positions_.erase(positions_.begin());
+  }
   if (!trouble_.empty()) log::info("volume {}: uploads go on", objects_.descriptor.name);
   trouble_.clear();
   start_uploads();

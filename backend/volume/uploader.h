@@ -26,13 +26,18 @@ class Uploader {
            std::function<void(uint64_t released_bytes)> on_progress);
 
   // The log so far, all of it durable.
-  void begin(Sequence last) { frontier_ = newest_ = last; }
+  void begin(Sequence last, LogPosition position) {
+    frontier_ = newest_ = last;
+    durable_position_ = position;
+  }
 
   void add(SealedChunk chunk);  // in the order of their sequences
 
   // Every chunk up to it was answered 201.
   Sequence frontier() const noexcept { return frontier_; }
   Sequence newest() const noexcept { return newest_; }  // last one added
+  // The last log position in the chunks up to the frontier.
+  LogPosition durable_position() const noexcept { return durable_position_; }
   // Would a chunk added now be sent at once?
   bool has_room() const noexcept { return newest_.value() < frontier_.value() + options_.window; }
 
@@ -62,6 +67,8 @@ class Uploader {
 
   std::map<Sequence, std::shared_ptr<const SealedChunk>> chunks_;  // not yet answered 201
   Sequence frontier_;
+  LogPosition durable_position_;
+  std::map<Sequence, LogPosition> positions_;  // the last one in each chunk above the frontier
   Sequence newest_;
   Sequence started_;  // uploads were started up to this one
   std::string trouble_;

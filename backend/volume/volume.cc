@@ -8,9 +8,6 @@
 namespace swiftness {
 namespace {
 
-// What an entry costs of the write buffer besides its data: its places in map, builder and header.
-constexpr uint64_t kEntryCost = 128;
-
 Error offline(DeviceState state) {
   switch (state) {
     case DeviceState::fenced:
@@ -68,25 +65,40 @@ Async<void> Volume::attach() {
   Result<void> proven = co_await prove_tail(objects_, *log);
   if (!proven) co_return proven;
 
+  Result<void> journal = co_await take_journal(*era, *highest, log->position);
+  if (!journal) co_return journal;
+
   Start start;
   start.era = *era;
   start.predecessor = log->end;
   start.base = log->base.name;
   start.upload_window = options_.uploads_in_flight;
   start.started_at = unix_seconds();
+  start.journaled = journal_ != nullptr;
   Result<void> published = co_await publish_start(objects_, start);
-  if (!published) co_return published;
-  Result<void> ours = co_await check_ownership(objects_, *era);
-  if (!ours) co_return ours;
-  RootName none{*era, 0};
-  Result<void> hinted = co_await write_head(objects_, none);
-  if (!hinted) co_return hinted;
-  if (quitting_) co_return offline(DeviceState::stopped);
-  go_online(*era, std::move(*log));
+  Result<void> ours = published;
+  if (ours) ours = co_await check_ownership(objects_, *era);
+  if (ours) ours = co_await write_head(objects_, RootName{*era, 0});
+  if (ours && quitting_) ours = offline(DeviceState::stopped);
+  if (!ours) {
+    co_await drop_journal();
+    co_return ours;
+  }
+  start_log(*era, std::move(*log));
+  Result<void> replayed = co_await replay_journal();
+  if (!replayed) {
+    // The log goes on already: there is no way back to try again.
+    log::error("volume {}: {}; not served", objects_.descriptor.name, replayed.error().message());
+    become(DeviceState::stopped);
+    quit();
+    co_return replayed;
+  }
+  become(DeviceState::online);
+  if (checkpoint_due()) start_checkpoint();
   co_return Result<void>();
 }
 
-void Volume::go_online(Era era, RecoveredLog log) {
+void Volume::start_log(Era era, RecoveredLog log) {
   const uint64_t behind = (log.end.last - log.base.covered).value();
   log::info("volume {}: attached in epoch {}, {} chunks, {} of them since the last checkpoint",
             objects_.descriptor.name, era.epoch.value(), log.end.last.value(), behind);
@@ -98,7 +110,7 @@ void Volume::go_online(Era era, RecoveredLog log) {
   last_hash_ = log.end.header_hash;
   verified_ = log.end.last;
   builder_ = ChunkBuilder();
-  uploader_.begin(log.end.last);
+  uploader_.begin(log.end.last, log.position);
   mapping_->checkpointer.begin(era, log.base);
   chunks_since_root_ = static_cast<uint32_t>(behind);
   CollectorOptions collecting = options_.collector;
@@ -107,16 +119,15 @@ void Volume::go_online(Era era, RecoveredLog log) {
       gate_, objects_, eras_, mapping_->map, mapping_->ledger, mapping_->loader, reader_,
       collecting, [this](std::vector<ChunkPart> parts) { seal_moved(std::move(parts)); });
   collector_->durable(uploader_.frontier());
-  become(DeviceState::online);
   gate_.spawn("seal when idle", seal_when_idle());
   gate_.spawn("watch the fence", watch_fence());
   gate_.spawn("count what was erased", bury_detached());
   collector_->start();
-  if (checkpoint_due()) start_checkpoint();
 }
 
 Async<void> Volume::stop() {
-  if (state_ == DeviceState::online) {
+  const bool served = state_ == DeviceState::online;
+  if (served) {
     become(DeviceState::stopped);
     collector_->stop();
     if (!builder_.empty()) seal();
@@ -127,6 +138,15 @@ Async<void> Volume::stop() {
     }
   }
   const bool complete = uploader_.frontier() == uploader_.newest() && builder_.empty();
+  if (served && complete && !quitting_) {
+    // Only what is still ours can be given back.
+    Result<void> released = co_await check_ownership(objects_, era_);
+    if (released) released = co_await release_era(objects_, Released{era_, uploader_.newest()});
+    if (!released) {
+      log::warning("volume {}: not released: {}", objects_.descriptor.name,
+                   released.error().message());
+    }
+  }
   const bool fenced = state_ == DeviceState::fenced;
   co_await halt();
   if (fenced) co_return offline(DeviceState::fenced);
@@ -138,6 +158,7 @@ Task Volume::halt() {
   if (state_ != DeviceState::fenced) become(DeviceState::stopped);
   quit();
   co_await gate_.close();
+  co_await drop_journal();
 }
 
 void Volume::become(DeviceState state) {
@@ -236,14 +257,21 @@ Async<BufferList> Volume::read(BlockRange range) {
 
 // ---- writing -----------------------------------------------------------------------------------
 
-// Waits until the write buffer has room. Afterwards the caller goes on without suspending.
-Async<void> Volume::admit(uint64_t bytes, TicketPtr ticket) {
-  // Garbage is winning: each write gives way a little.
-  constexpr Duration kGiveWay = std::chrono::milliseconds(5);
-  if (collector_->behind() && !quitting_) co_await changed_.wait_for(kGiveWay);
+// Waits until write buffer and journal have room. Afterwards the caller goes on without suspending.
+Async<void> Volume::admit(uint64_t bytes, size_t extents, TicketPtr ticket) {
+  // Garbage or a slow store is winning: each write gives way a little.
+  constexpr Duration kToGarbage = std::chrono::milliseconds(5);
+  const Duration pause = std::max(give_way(), collector_->behind() ? kToGarbage : Duration::zero());
+  if (pause > Duration::zero() && !quitting_) co_await changed_.wait_for(pause);
+
+  const uint64_t cost = bytes + extents * kEntryCost;
   const uint64_t limit = options_.dirty_memory.value();
+  auto has_room = [&] {
+    if (journaling() && !journal_->has_room(bytes, extents)) return false;
+    return dirty_bytes_ + cost <= limit || dirty_bytes_ == 0;
+  };
   const void* me = &bytes;  // of this coroutine alone
-  if (waiting_for_room_.empty() && (dirty_bytes_ + bytes <= limit || dirty_bytes_ == 0)) {
+  if (waiting_for_room_.empty() && has_room()) {
     if (ticket && ticket->cancelled) co_return given_up();
     co_return check_online();
   }
@@ -256,8 +284,10 @@ Async<void> Volume::admit(uint64_t bytes, TicketPtr ticket) {
       outcome = given_up();
       break;
     }
-    const bool first = waiting_for_room_.front() == me;
-    if (first && (dirty_bytes_ + bytes <= limit || dirty_bytes_ == 0)) break;
+    if (waiting_for_room_.front() == me && has_room()) break;
+    // Nothing makes room but what is uploaded.
+    seal_wanted_ = true;
+    seal_if_due();
     // A cancelled ticket tells nobody: look again now and then.
     co_await changed_.wait_for(std::chrono::seconds(1));
   }
@@ -288,19 +318,36 @@ Async<void> Volume::write(BlockRange range, BufferList data, Durability durabili
   if (data.size() > ChunkBuilder::kMostWriteBytes) {
     co_return Error(ErrorCode::invalid, "a single write of more than 8 MiB");
   }
-  const uint64_t cost = data.size() + kEntryCost;
-  Result<void> admitted = co_await admit(cost, ticket);
+  Result<void> admitted = co_await admit(data.size(), 1, ticket);
   if (!admitted) co_return admitted;
 
+  sequence_write(sectors.first, data);
+  const LogPosition position = position_;
+  journal_newest({position, false, {{sectors.first, sectors.count}}, std::move(data)});
+  if (durability == Durability::flushed) co_return co_await make_durable(position);
+  co_return co_await acknowledge(position);
+}
+
+// Gives the write its place in the log.
+void Volume::sequence_write(Sector first, const BufferList& data) {
   make_room_in_chunk(data.size(), 1);
-  const Location at = builder_.append_write(sectors.first, data);
-  mapping_->map.assign(sectors.first, sectors.count, at);
+  const Location at = builder_.append_write(first, data);
+  mapping_->map.assign(first, SectorCount(data.size() / kSectorBytes), at);
   position_ = position_.next();
+  const uint64_t cost = data.size() + kEntryCost;
   builder_memory_ += cost;
   dirty_bytes_ += cost;
   written_bytes_ += data.size();
-  if (durability == Durability::flushed) co_return co_await make_durable(position_);
-  co_return Result<void>();
+}
+
+void Volume::sequence_trims(const std::vector<Trim>& trims) {
+  make_room_in_chunk(0, trims.size());
+  builder_.append_trims(trims);
+  for (const Trim& trim : trims) mapping_->map.erase(trim.first, trim.sectors);
+  position_ = position_.next();
+  const uint64_t cost = trims.size() * kEntryCost;
+  builder_memory_ += cost;
+  dirty_bytes_ += cost;
 }
 
 Async<void> Volume::unmap(std::vector<BlockRange> ranges, TicketPtr ticket) {
@@ -313,17 +360,18 @@ Async<void> Volume::unmap(std::vector<BlockRange> ranges, TicketPtr ticket) {
     if (sectors.count.value() > 0) trims.push_back({sectors.first, sectors.count});
   }
   if (trims.empty()) co_return Result<void>();
-  const uint64_t cost = trims.size() * kEntryCost;
-  Result<void> admitted = co_await admit(cost, ticket);
+  if (trims.size() > kMostRecordExtents) {
+    co_return Error(ErrorCode::invalid, "a single unmap of more than 4096 ranges");
+  }
+  Result<void> admitted = co_await admit(0, trims.size(), ticket);
   if (!admitted) co_return admitted;
 
-  make_room_in_chunk(0, trims.size());
-  builder_.append_trims(trims);
-  for (const Trim& trim : trims) mapping_->map.erase(trim.first, trim.sectors);
-  position_ = position_.next();
-  builder_memory_ += cost;
-  dirty_bytes_ += cost;
-  co_return Result<void>();
+  sequence_trims(trims);
+  const LogPosition position = position_;
+  JournalRecord record{position, true, {}, {}};
+  for (const Trim& trim : trims) record.extents.push_back({trim.first, trim.sectors});
+  journal_newest(std::move(record));
+  co_return co_await acknowledge(position);
 }
 
 // ---- sealing and uploading ---------------------------------------------------------------------
@@ -424,7 +472,14 @@ void Volume::send(SealedChunk chunk) {
 void Volume::seal_if_due() {
   if (builder_.empty() || !uploader_.has_room() || quitting_) return;
   const Duration age = now() - opened_at_;
-  if (seal_wanted_ || age >= options_.seal_after) seal();
+  if (seal_wanted_ || age >= seal_age()) seal();
+}
+
+// How old a chunk gets before it is sealed though it is not full. What is safe in the journal may
+// wait for company: small chunks are many.
+Duration Volume::seal_age() const {
+  const bool patient = journaling() && builder_memory_ < options_.journaled_seal_bytes.value();
+  return patient ? options_.journaled_seal_after : options_.seal_after;
 }
 
 Task Volume::seal_when_idle() {
@@ -434,8 +489,8 @@ Task Volume::seal_when_idle() {
       continue;
     }
     const Duration age = now() - opened_at_;
-    if (age < options_.seal_after) {
-      co_await changed_.wait_for(options_.seal_after - age);
+    if (age < seal_age()) {
+      co_await changed_.wait_for(std::min(seal_age() - age, options_.seal_after));
     } else if (uploader_.has_room()) {
       seal();
     } else {
@@ -448,6 +503,7 @@ void Volume::on_upload_progress(uint64_t released_bytes) {
   dirty_bytes_ -= released_bytes;
   if (state_ == DeviceState::online) seal_if_due();
   collector_->durable(uploader_.frontier());
+  if (journal_) journal_->release(uploader_.durable_position());
   changed_.notify_all();
 }
 
@@ -460,7 +516,7 @@ Async<void> Volume::flush() {
   co_return co_await make_durable(position_);
 }
 
-Async<void> Volume::make_durable(LogPosition position) {
+Async<void> Volume::make_durable_in_store(LogPosition position) {
   while (!builder_.empty() && builder_first_ <= position) {
     if (state_ == DeviceState::fenced || quitting_) co_return offline(state_);
     seal_wanted_ = true;
@@ -516,6 +572,12 @@ Task Volume::watch_fence() {
     if (!verifying_) {
       Result<void> ours = co_await verify_ownership();
       if (!ours) log::debug("volume {}: {}", objects_.descriptor.name, ours.error().message());
+    }
+    const uint64_t unsaved = journal_ ? dirty_bytes_ : 0;
+    if (unsaved != told_unsaved_ && !quitting_ && state_ == DeviceState::online) {
+      // A hint for whoever has to decide about a forced attach; worth one try.
+      Result<void> told = co_await tell_unsaved(objects_, Unsaved{era_, unsaved, unix_seconds()});
+      if (told) told_unsaved_ = unsaved;
     }
     next = now() + options_.fence_interval;
   }
@@ -681,6 +743,11 @@ VolumeStatus Volume::status() const {
     out.put = ByteCount(put_bytes_ + mapping_->checkpointer.bytes_written());
   }
   out.written = ByteCount(written_bytes_);
+  if (journal_) {
+    out.journal_bytes = journal_->capacity();
+    out.journal_used = journal_->used();
+    if (journal_->failed()) out.journal_trouble = journal_->failed()->message();
+  }
   if (collector_) out.garbage = collector_->counters();
   return out;
 }

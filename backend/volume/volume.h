@@ -14,6 +14,8 @@
 #include "backend/volume/chunk_builder.h"
 #include "backend/volume/chunk_reader.h"
 #include "backend/volume/garbage_collector.h"
+#include "backend/volume/journal.h"
+#include "backend/volume/journal_home.h"
 #include "backend/volume/recovery.h"
 #include "backend/volume/uploader.h"
 
@@ -32,7 +34,13 @@ struct VolumeOptions {
   uint32_t checkpoint_every = 128;     // most chunks between two roots: 1 to 256
   size_t chunk_bytes = kChunkBytes;    // a chunk is sealed when it would get bigger; at most 16 MiB
   ByteCount map_memory{256 << 20};  // of leaves and changes; the index comes on top (leaf_index.h)
-  CollectorOptions collector;       // its chunk_bytes is set to the one above
+  JournalHome* journal = nullptr;   // outlives the volume; nullptr: it has none
+  bool durable_in_journal = false;  // a flush is answered by the journal's sync, not by the store
+  // Instead of seal_after, while less than journaled_seal_bytes are gathered.
+  Duration journaled_seal_after = std::chrono::seconds(30);
+  ByteCount journaled_seal_bytes{1 << 20};
+  bool force = false;  // attach without the journal of a gateway that did not release the volume
+  CollectorOptions collector;  // its chunk_bytes is set to the one above
 };
 
 struct VolumeStatus {
@@ -49,7 +57,10 @@ struct VolumeStatus {
   ByteCount written;    // by users since the attach
   ByteCount put;        // in chunks and checkpoints since the attach, moved data included
   GarbageCollector::Counters garbage;
-  std::string trouble;  // what the store answers at the moment, empty when all is well
+  uint64_t journal_bytes = 0;  // of its room; 0: there is none
+  uint64_t journal_used = 0;
+  std::string journal_trouble;  // why it is not used any more
+  std::string trouble;          // what the store answers at the moment, empty when all is well
 };
 
 class Volume final : public BlockDevice {
@@ -102,9 +113,24 @@ class Volume final : public BlockDevice {
   };
 
   Async<std::vector<ExtentMap::Piece>> look_up(SectorRange range);
-  Async<void> admit(uint64_t bytes, TicketPtr ticket);
+  Async<void> admit(uint64_t bytes, size_t extents, TicketPtr ticket);
   void make_room_in_chunk(size_t bytes, size_t entries);
+  void sequence_write(Sector first, const BufferList& data);
+  void sequence_trims(const std::vector<Trim>& trims);
+  Async<void> acknowledge(LogPosition position);
   Async<void> make_durable(LogPosition position);
+  Async<void> make_durable_in_store(LogPosition position);
+  Duration give_way() const;
+  Duration seal_age() const;
+
+  // volume_journal.cc
+  Async<void> take_journal(Era era, std::optional<Start> highest, LogPosition log_end);
+  Async<void> may_abandon(std::optional<Start> highest, std::string why);
+  Async<void> replay_journal();
+  Task drop_journal();
+  bool journaling() const noexcept;
+  void journal_newest(JournalRecord record);
+  void on_journal_change();
   Async<void> verify_ownership();
 
   void seal();
@@ -122,7 +148,7 @@ class Volume final : public BlockDevice {
   void take_snapshot();
   Task bury_detached();
 
-  void go_online(Era era, RecoveredLog log);
+  void start_log(Era era, RecoveredLog log);
   void become(DeviceState state);
   void quit();
   Task tell_observer(DeviceState state);
@@ -157,6 +183,14 @@ class Volume final : public BlockDevice {
   std::optional<Checkpointer::Snapshot> snapshot_;
   uint64_t written_bytes_ = 0;  // by users
   uint64_t put_bytes_ = 0;      // in chunks
+
+  std::unique_ptr<Journal> journal_;
+  bool journal_alarm_ = false;
+  uint64_t told_unsaved_ = 0;
+
+  // What an entry costs of the write buffer besides its data: its places in map, builder and
+  // header.
+  static constexpr uint64_t kEntryCost = 128;
 
   // Flushes.
   bool seal_wanted_ = false;

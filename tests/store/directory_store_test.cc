@@ -13,8 +13,8 @@
 #include <fstream>
 #include <thread>
 
+#include "backend/base/posix_file.h"
 #include "backend/store/file_name.h"
-#include "backend/store/posix_file.h"
 #include "tests/store/store_contract.h"
 
 namespace swiftness::test {

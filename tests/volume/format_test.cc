@@ -1,17 +1,13 @@
-// Golden bytes of every record (docs/FORMAT.md). A change of them is a change of the format: it
-// needs a new version, never a new golden file. UPDATE_GOLDEN=1 writes files that do not exist yet.
+// Golden bytes of every record (docs/FORMAT.md).
 #include "backend/volume/format.h"
 
 #include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 #include "backend/volume/chunk_builder.h"
 #include "backend/volume/leaf.h"
 #include "backend/volume/map_format.h"
 #include "tests/volume/disk.h"
+#include "tests/volume/golden.h"
 
 namespace swiftness {
 namespace {
@@ -24,28 +20,6 @@ Sha256 counting_hash() {
   Sha256 hash;
   for (size_t i = 0; i < hash.size(); ++i) hash[i] = static_cast<std::byte>(i);
   return hash;
-}
-
-// Hexadecimal, 32 bytes a line.
-std::string dump(std::span<const std::byte> bytes) {
-  std::string out;
-  for (size_t i = 0; i < bytes.size(); i += 32) {
-    out += to_hex(bytes.subspan(i, std::min<size_t>(32, bytes.size() - i))) + "\n";
-  }
-  return out;
-}
-
-void expect_golden(const std::string& name, std::span<const std::byte> bytes) {
-  const std::string path = std::string(GOLDEN_DIR) + "/" + name + ".hex";
-  std::ifstream file(path);
-  if (!file && std::getenv("UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(path) << dump(bytes);
-    return;
-  }
-  ASSERT_TRUE(file) << "no golden file " << path;
-  std::stringstream golden;
-  golden << file.rdbuf();
-  EXPECT_EQ(dump(bytes), golden.str()) << name;
 }
 
 Claim claim() {

@@ -187,7 +187,7 @@ TEST_F(Garbage, UniformOverwritesAtTwoThirds) {
 }
 
 TEST_F(Garbage, UniformOverwritesAtFourFifths) {
-  attach(kDisk, options(0.84));
+  attach(kDisk, options(0.839));
   uint64_t at = 0;
   write(kBlocks, [&at] { return at++; });
   std::mt19937_64 random(3);

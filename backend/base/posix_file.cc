@@ -1,4 +1,4 @@
-#include "backend/store/posix_file.h"
+#include "backend/base/posix_file.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -54,12 +54,26 @@ void advance(std::span<iovec>& pieces, size_t written) {
   pieces.front().iov_len -= written;
 }
 
-Result<void> write_gathered(int file, std::span<iovec> pieces) {
-  while (!pieces.empty()) {
-    ssize_t written = ::writev(file, pieces.data(), static_cast<int>(pieces.size()));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return system_error(errno, "write");
-    advance(pieces, static_cast<size_t>(written));
+// `write(pieces)` is writev or one of its kind; it is called until all is written.
+template <class Write>
+Result<void> write_gathered(const BufferList& data, Write write) {
+  std::array<iovec, IOV_MAX> batch;
+  const std::vector<Buffer>& pieces = data.pieces();
+  for (size_t done = 0; done < pieces.size();) {
+    const size_t count = std::min(pieces.size() - done, batch.size());
+    for (size_t i = 0; i < count; ++i) {
+      const Buffer& piece = pieces[done + i];
+      batch[i] = {const_cast<std::byte*>(piece.data()), piece.size()};
+    }
+    std::span<iovec> left = std::span(batch).first(count);
+    while (!left.empty()) {
+      const ssize_t written = write(left);
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return system_error(errno, "write");
+      if (written == 0) return system_error(EIO, "write");  // takes nothing, for no reason
+      advance(left, static_cast<size_t>(written));
+    }
+    done += count;
   }
   return {};
 }
@@ -90,16 +104,18 @@ Result<FileDescriptor> open_at(int folder, const char* name, int flags, unsigned
 }
 
 Result<void> write_all(int file, const BufferList& data) {
-  std::array<iovec, IOV_MAX> pieces;
-  size_t filled = 0;
-  for (const Buffer& piece : data.pieces()) {
-    pieces[filled++] = {const_cast<std::byte*>(piece.data()), piece.size()};
-    if (filled < pieces.size()) continue;
-    Result<void> written = write_gathered(file, pieces);
-    if (!written) return written;
-    filled = 0;
-  }
-  return write_gathered(file, std::span(pieces).first(filled));
+  return write_gathered(data, [file](std::span<iovec> pieces) {
+    return ::writev(file, pieces.data(), static_cast<int>(pieces.size()));
+  });
+}
+
+Result<void> write_at(int file, uint64_t offset, const BufferList& data) {
+  return write_gathered(data, [file, offset](std::span<iovec> pieces) mutable {
+    const ssize_t written =
+        ::pwritev(file, pieces.data(), static_cast<int>(pieces.size()), static_cast<off_t>(offset));
+    if (written > 0) offset += static_cast<size_t>(written);
+    return written;
+  });
 }
 
 Result<void> read_exactly(int file, uint64_t offset, std::span<std::byte> target) {
@@ -128,6 +144,11 @@ Result<void> copy_all(int from, int to, uint64_t size) {
 Result<void> sync(int file, std::string_view what) {
   // No second try: after a failed fsync the kernel may have dropped the data and would say "done".
   if (::fsync(file) == 0) return {};
+  return system_error(errno, what);
+}
+
+Result<void> sync_data(int file, std::string_view what) {
+  if (::fdatasync(file) == 0) return {};  // no second try here either
   return system_error(errno, what);
 }
 

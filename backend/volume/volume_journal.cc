@@ -1,0 +1,194 @@
+// The volume's dealings with its journal (I11; the journal itself: journal.h).
+#include <fmt/format.h>
+
+#include "backend/base/log.h"
+#include "backend/volume/epoch.h"
+#include "backend/volume/volume.h"
+
+namespace swiftness {
+
+// Finds out what the journal has that the store has not, and makes it ours. Afterwards journal_ is
+// stamped, or there is none.
+Async<void> Volume::take_journal(Era era, std::optional<Start> highest, LogPosition log_end) {
+  StoreLog log;
+  log.end = log_end;
+  if (highest) {
+    log.last_started = highest->era;
+    log.last_started_by = co_await host_of(objects_, highest->era);
+  }
+  bool settled = false;  // all that was acknowledged is here, or given up
+  if (options_.journal != nullptr) {
+    Result<std::unique_ptr<LocalFile>> file = co_await options_.journal->open();
+    if (!file) co_return file.error().within("journal");
+    Result<std::unique_ptr<Journal>> opened =
+        co_await open_journal(executor_, std::move(*file), objects_.uuid());
+    if (!opened) co_return opened.error().within("journal");
+    journal_ = std::move(*opened);
+    const JournalFacts facts = journal_->facts();
+    const JournalVerdict verdict = judge(facts, log);
+    if (verdict.action == JournalVerdict::Action::refuse) {
+      co_await drop_journal();
+      co_return Error(ErrorCode::corrupt, "journal: " + verdict.why);
+    }
+    matches =
+        verdict.action == JournalVerdict::Action::use && facts.state == JournalFacts::State::usable;
+    if (verdict.action == JournalVerdict::Action::set_aside) {
+      Result<void> allowed = co_await may_abandon(highest, verdict.why);
+      co_await drop_journal();
+      if (!allowed) co_return allowed;
+      Result<std::string> aside = co_await options_.journal->set_aside();
+      if (!aside) co_return aside.error().within("journal");
+      log::warning("volume {}: {}; it was set aside as {}", objects_.descriptor.name, verdict.why,
+                   *aside);
+      file = co_await options_.journal->open();
+      if (!file) co_return file.error().within("journal");
+      opened = co_await open_journal(executor_, std::move(*file), objects_.uuid());
+      if (!opened) co_return opened.error().within("journal");
+      journal_ = std::move(*opened);
+      settled = true;
+    }
+  }
+  if (!settled) {
+    Result<void> allowed = co_await may_abandon(
+        highest, journal_ ? "this gateway's journal of it is new" : "this gateway has no journal");
+    if (!allowed) {
+      co_await drop_journal();
+      co_return allowed;
+    }
+  }
+  if (!journal_) co_return Result<void>();
+  Result<void> stamped = co_await journal_->stamp(era, log.last_started, log_end);
+  if (!stamped) {
+    co_await drop_journal();
+    co_return stamped.error().within("journal");
+  }
+  journal_->on_change([this] { on_journal_change(); });
+  co_return Result<void>();
+}
+
+// Whoever has no matching journal gives up what is only in another gateway's. Without a clean
+// release that needs force.
+Async<void> Volume::may_abandon(std::optional<Start> highest, std::string why) {
+  if (!highest || !highest->journaled) co_return Result<void>();
+  const ObjectName name = objects_.names.released(highest->era);
+  Presence released = co_await presence_of(objects_.store, name);
+  if (released == Presence::yes) co_return Result<void>();
+  if (released == Presence::unknown) co_return in_doubt(name);
+  const std::string host = co_await host_of(objects_, highest->era);
+  const Unsaved left = co_await unsaved_of(objects_, highest->era);
+  const std::string what = left.bytes == 0
+                               ? "how much is not known"
+                               : fmt::format("at least {} bytes when it last told", left.bytes);
+  if (!options_.force) {
+    co_return Error(
+        ErrorCode::conflict,
+        fmt::format("{}, and gateway {} (epoch {}) did not release the volume: what it has "
+                    "acknowledged and not uploaded is in its journal only ({}). Attach it there, "
+                    "or force the attach, which abandons that for good",
+                    why, host.empty() ? "unknown" : host, highest->era.epoch.value(), what));
+  }
+  log::warning(
+      "volume {}: attached by force: what gateway {} (epoch {}) had not uploaded is abandoned, {}",
+      objects_.descriptor.name, host.empty() ? "unknown" : host, highest->era.epoch.value(), what);
+  co_return Result<void>();
+}
+
+Task Volume::drop_journal() {
+  if (!journal_) co_return;
+  co_await journal_->close();
+  journal_.reset();
+}
+
+// Brings what the journal has beyond the log into the map and on its way to the store.
+Async<void> Volume::replay_journal() {
+  if (!journal_) co_return Result<void>();
+  const LogPosition last = journal_->newest();
+  if (position_ < last) {
+    log::info("volume {}: {} writes out of the journal are not in the store yet",
+              objects_.descriptor.name, (last - position_).value());
+  }
+  while (position_ < last) {
+    Result<Journal::Replayed> next = co_await journal_->replay(position_.next());
+    if (!next) co_return next.error().within("journal");
+    if (quitting_) co_return Error(ErrorCode::unavailable, "the volume is stopped");
+    const JournalRecord& record = next->record;
+    const uint64_t cost = record.data.size() + record.extents.size() * kEntryCost;
+    while (dirty_bytes_ > 0 && dirty_bytes_ + cost > options_.dirty_memory.value()) {
+      seal_wanted_ = true;
+      seal_if_due();
+      if (quitting_) co_return Error(ErrorCode::unavailable, "the volume is stopped");
+      co_await changed_.wait();
+    }
+    if (record.is_trim) {
+      std::vector<Trim> trims;
+      for (const JournalRecord::Extent& extent : record.extents) {
+        trims.push_back({extent.first, extent.sectors});
+      }
+      sequence_trims(trims);
+    } else {
+      sequence_write(record.extents.front().first, record.data);
+    }
+    CHECK(position_ == record.position);
+  }
+  co_return Result<void>();
+}
+
+void Volume::on_journal_change() {
+  if (journal_->failed() && !journal_alarm_) {
+    journal_alarm_ = true;
+    log::error(
+        "volume {}: the journal failed and is not used any more: {}; writes are acknowledged only "
+        "when they are in the store",
+        objects_.descriptor.name, journal_->failed()->message());
+    seal_wanted_ = true;
+    seal_if_due();
+  }
+  changed_.notify_all();
+}
+
+bool Volume::journaling() const noexcept {
+  return journal_ && !journal_->failed();
+}
+
+// Enqueues what was just given the newest position.
+void Volume::journal_newest(JournalRecord record) {
+  if (!journaling()) return;
+  record.position = position_;
+  Result<JournalPlace> place = journal_->enqueue(std::move(record));
+  if (!place) on_journal_change();
+}
+
+// As safe as an acknowledged write is to be: in the journal, when there is one.
+Async<void> Volume::acknowledge(LogPosition position) {
+  if (!journal_) co_return Result<void>();
+  if (journaling()) {
+    Result<void> written = co_await journal_->written(position);
+    if (written) co_return written;
+  }
+  co_return co_await make_durable_in_store(position);
+}
+
+Async<void> Volume::make_durable(LogPosition position) {
+  if (options_.durable_in_journal && journaling()) {
+    Result<void> synced = co_await journal_->synced(position);
+    if (synced) co_return synced;
+  }
+  co_return co_await make_durable_in_store(position);
+}
+
+// Writes slow down smoothly from half full on: the nearer the end, the longer each waits.
+Duration Volume::give_way() const {
+  constexpr double kMostSeconds = 0.2;
+  double full = static_cast<double>(dirty_bytes_) /
+                static_cast<double>(std::max<uint64_t>(options_.dirty_memory.value(), 1));
+  if (journaling()) {
+    full = std::max(
+        full, static_cast<double>(journal_->used()) / static_cast<double>(journal_->capacity()));
+  }
+  if (full <= 0.5) return Duration::zero();
+  const double over = (std::min(full, 1.0) - 0.5) * 2;
+  return std::chrono::duration_cast<Duration>(
+      std::chrono::duration<double>(kMostSeconds * over * over * over));
+}
+
+}  // namespace swiftness

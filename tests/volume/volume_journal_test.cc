@@ -1,0 +1,227 @@
+// A volume with a journal: what survives what, and which journal is believed (I11).
+#include <gtest/gtest.h>
+
+#include <boost/asio/detached.hpp>
+
+#include "tests/support/fake_disk.h"
+#include "tests/volume/disk.h"
+
+namespace swiftness {
+namespace {
+
+constexpr uint64_t kJournalBytes = 32 << 20;
+
+// Journals that outlive gateways. What is set aside is kept.
+struct FakeHome final : JournalHome {
+  std::vector<std::unique_ptr<FakeDisk>> disks;
+  uint64_t size = kJournalBytes;
+
+  FakeHome() { disks.push_back(std::make_unique<FakeDisk>(size, 1)); }
+  FakeDisk& disk() { return *disks.back(); }
+
+  Async<std::unique_ptr<LocalFile>> open() override { co_return disk().open(); }
+  Async<std::string> set_aside() override {
+    disks.push_back(std::make_unique<FakeDisk>(size, disks.size() + 1));
+    co_return std::string("aside");
+  }
+};
+
+class JournaledVolume : public testing::Test {
+ protected:
+  VolumeOptions options(FakeHome& home) {
+    VolumeOptions out = quick_options();
+    out.journal = &home;
+    out.durable_in_journal = true;
+    out.journaled_seal_after = std::chrono::hours(1);  // only what is full, or asked for, goes out
+    return out;
+  }
+  std::unique_ptr<Gateway> gateway(FakeHome& home) {
+    return std::make_unique<Gateway>(shared_, descriptor_, ++seed_, options(home));
+  }
+  std::unique_ptr<Gateway> attached(FakeHome& home) {
+    auto out = gateway(home);
+    Result<void> done = out->attach();
+    EXPECT_TRUE(done.ok()) << done.error().message();
+    return out;
+  }
+
+  SharedStore shared_;
+  VolumeDescriptor descriptor_ = shared_.create(64 << 20);
+  FakeHome home_;
+  uint64_t seed_ = 0;
+};
+
+TEST_F(JournaledVolume, AcknowledgedWritesSurviveACrashOfTheProcess) {
+  auto first = attached(home_);
+  first->store.set_down(true);
+  for (uint64_t i = 0; i < 100; ++i) ASSERT_TRUE(first->write(i * 8, 8, i + 1).ok());
+  ASSERT_TRUE(first->unmap(80, 16).ok());
+  home_.disk().process_crash();
+  first->crash();
+  auto second = attached(home_);
+  for (uint64_t i = 0; i < 100; ++i) {
+    if (i == 10 || i == 11) continue;
+    EXPECT_TRUE(second->holds(i * 8, 8, i + 1)) << i;
+  }
+  EXPECT_TRUE(second->holds_zeros(80, 16));
+  EXPECT_GT(second->volume.usage().unsafe.value(), 0u);
+}
+
+TEST_F(JournaledVolume, FlushedWritesSurviveAPowerCutWhileTheStoreIsDown) {
+  auto first = attached(home_);
+  first->store.set_down(true);
+  ASSERT_TRUE(first->write(0, 8, 1).ok());
+  ASSERT_TRUE(first->flush().ok());
+  ASSERT_TRUE(first->write(8, 8, 2, Durability::flushed).ok());
+  home_.disk().power_cut();
+  first->crash();
+  auto second = attached(home_);
+  EXPECT_TRUE(second->holds(0, 8, 1));
+  EXPECT_TRUE(second->holds(8, 8, 2));
+}
+
+TEST_F(JournaledVolume, ReplayGoesOnWhereTheStoresLogEnds) {
+  auto first = attached(home_);
+  ASSERT_TRUE(first->write(0, 8, 1).ok());
+  ASSERT_TRUE(first->write(0, 8, 2).ok());
+  first->crash();
+  home_.disk().process_crash();
+  auto second = attached(home_);
+  ASSERT_TRUE(second->write(8, 8, 3).ok());
+  second->crash();
+  home_.disk().process_crash();
+  auto third = attached(home_);
+  EXPECT_TRUE(third->holds(0, 8, 2));
+  EXPECT_TRUE(third->holds(8, 8, 3));
+  ASSERT_TRUE(third->stop().ok());
+  // All of it is in the store now: another gateway needs nothing else.
+  FakeHome elsewhere;
+  auto fourth = attached(elsewhere);
+  EXPECT_TRUE(fourth->holds(0, 8, 2));
+  EXPECT_TRUE(fourth->holds(8, 8, 3));
+}
+
+TEST_F(JournaledVolume, WithoutTheJournalAnAttachNeedsForce) {
+  auto first = attached(home_);
+  ASSERT_TRUE(first->write(0, 8, 1, Durability::flushed).ok());
+  first->crash();
+  FakeHome elsewhere;
+  auto second = gateway(elsewhere);
+  Result<void> refused = second->attach();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::conflict);
+  EXPECT_NE(refused.error().message().find("force"), std::string::npos);
+
+  VolumeOptions forced = options(elsewhere);
+  forced.force = true;
+  Gateway third(shared_, descriptor_, 9, forced);
+  ASSERT_TRUE(third.attach().ok());
+  EXPECT_TRUE(third.holds_zeros(0, 8));
+  third.crash();
+
+  // The first gateway's journal is of the past now: set aside, never replayed. That needs force
+  // again, because the third one's journal is not here.
+  auto fourth = gateway(home_);
+  EXPECT_FALSE(fourth->attach().ok());
+  EXPECT_EQ(home_.disks.size(), 1u);
+  VolumeOptions again = options(home_);
+  again.force = true;
+  Gateway fifth(shared_, descriptor_, 11, again);
+  ASSERT_TRUE(fifth.attach().ok());
+  EXPECT_EQ(home_.disks.size(), 2u);
+  EXPECT_TRUE(fifth.holds_zeros(0, 8));
+}
+
+TEST_F(JournaledVolume, WithoutAnyJournalAnAttachNeedsForce) {
+  auto first = attached(home_);
+  first->crash();
+  Gateway second(shared_, descriptor_, 7, quick_options());
+  EXPECT_EQ(second.attach().error().code(), ErrorCode::conflict);
+}
+
+TEST_F(JournaledVolume, ACleanStopReleasesTheVolume) {
+  auto first = attached(home_);
+  ASSERT_TRUE(first->write(0, 8, 1).ok());
+  ASSERT_TRUE(first->stop().ok());
+  FakeHome elsewhere;
+  auto second = attached(elsewhere);
+  EXPECT_TRUE(second->holds(0, 8, 1));
+}
+
+TEST_F(JournaledVolume, AnotherVolumesJournalIsSetAside) {
+  auto first = attached(home_);
+  ASSERT_TRUE(first->stop().ok());
+  MemoryStore store(shared_.io.get_executor(), shared_.contents);
+  Result<VolumeDescriptor> other =
+      run(shared_.io, create_volume(store, "other", ByteCount(64 << 20), 512));
+  ASSERT_TRUE(other.ok());
+  Gateway second(shared_, *other, 5, options(home_));
+  ASSERT_TRUE(second.attach().ok());
+  EXPECT_EQ(home_.disks.size(), 2u);
+}
+
+TEST_F(JournaledVolume, AFailedSyncRetiresTheJournal) {
+  auto gateway = attached(home_);
+  ASSERT_TRUE(gateway->write(0, 8, 1).ok());
+  DiskFaults faults;
+  faults.sync_fails = 1;
+  home_.disk().set_faults(faults);
+  ASSERT_TRUE(gateway->flush().ok());  // by the store
+  home_.disk().set_faults({});
+  EXPECT_FALSE(gateway->volume.status().journal_trouble.empty());
+  ASSERT_TRUE(gateway->write(8, 8, 2).ok());
+  // Without the journal it is all there: acknowledged means in the store now.
+  gateway->crash();
+  FakeHome elsewhere;
+  VolumeOptions forced = options(elsewhere);
+  forced.force = true;
+  Gateway second(shared_, descriptor_, 9, forced);
+  ASSERT_TRUE(second.attach().ok());
+  EXPECT_TRUE(second.holds(0, 8, 1));
+  EXPECT_TRUE(second.holds(8, 8, 2));
+}
+
+TEST_F(JournaledVolume, AFailedWriteIsAcknowledgedByTheStore) {
+  auto gateway = attached(home_);
+  DiskFaults faults;
+  faults.full = true;
+  home_.disk().set_faults(faults);
+  ASSERT_TRUE(gateway->write(0, 8, 1).ok());
+  gateway->crash();
+  FakeHome elsewhere;
+  VolumeOptions forced = options(elsewhere);
+  forced.force = true;
+  Gateway second(shared_, descriptor_, 9, forced);
+  ASSERT_TRUE(second.attach().ok());
+  EXPECT_TRUE(second.holds(0, 8, 1));
+}
+
+Task keep_writing(Volume& volume, uint64_t count, uint64_t& done) {
+  for (uint64_t i = 0; i < count; ++i) {
+    constexpr uint64_t kSectors = 2048;
+    const uint64_t first = i % 60 * kSectors;
+    BlockRange range{Lba(first), BlockCount(kSectors)};
+    BufferList data(pattern(first, kSectors, i + 1));
+    Result<void> written =
+        co_await volume.write(range, std::move(data), Durability::acknowledged, nullptr);
+    EXPECT_TRUE(written.ok());
+    ++done;
+  }
+}
+
+TEST_F(JournaledVolume, AFullJournalMakesWritersWaitForTheStore) {
+  auto gateway = attached(home_);
+  gateway->store.set_down(true);
+  uint64_t done = 0;
+  asio::co_spawn(shared_.io, keep_writing(gateway->volume, 200, done), asio::detached);
+  // As much as the ring takes, and no more, though nothing is ever refused.
+  run(shared_.io, sleep_for(std::chrono::milliseconds(1500)));
+  EXPECT_GE(done, 15u);
+  EXPECT_LE(done, 31u);
+  gateway->store.set_down(false);
+  run_until(shared_.io, [&done] { return done == 200; });
+  for (uint64_t i = 140; i < 200; ++i) EXPECT_TRUE(gateway->holds(i % 60 * 2048, 2048, i + 1));
+}
+
+}  // namespace
+}  // namespace swiftness
