@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend/base/log.h"
+#include "backend/volume/cache_file.h"
 #include "backend/volume/epoch.h"
 
 namespace swiftness {
@@ -10,6 +11,14 @@ namespace {
 
 // What an entry costs of the write buffer besides its data: its places in map, builder and header.
 constexpr uint64_t kEntryCost = 128;
+
+// Ahead of sequential readers, in sectors: 256 KiB to 4 MiB of each, all of them together half of
+// what memory holds, so that none drives out what another has not read yet.
+ReadAhead::Options read_ahead_of(const VolumeOptions& options) {
+  return {512, 8192, options.read_memory.value() / 2 / kSectorBytes};
+}
+
+constexpr uint64_t kPrefetchStep = 8192;  // sectors of a PRE-FETCH that are looked up at once
 
 Error offline(DeviceState state) {
   switch (state) {
@@ -39,7 +48,9 @@ Volume::Volume(Executor executor, ObjectStore& store, VolumeDescriptor descripto
       builder_(Sequence(1)),
       uploader_(objects_, gate_, Uploader::Options{options.uploads_in_flight, options.retry_pause},
                 [this](uint64_t released) { on_upload_progress(released); }),
-      reader_(objects_, eras_),
+      cache_(executor, descriptor.name, descriptor.uuid, options.read_memory),
+      reader_(objects_, eras_, gate_, cache_),
+      sequential_(read_ahead_of(options)),
       checkpointer_(objects_) {}
 
 Volume::~Volume() = default;
@@ -95,6 +106,11 @@ void Volume::go_online(Era era, RecoveredLog log) {
   uploader_.begin(log.end.last);
   checkpointer_.begin(era, log.base);
   chunks_since_root_ = static_cast<uint32_t>(behind);
+  if (options_.read_cache) {
+    cache_.start([file = *options_.read_cache] {
+      return CacheFile::open(file.file, file.size.value());
+    });
+  }
   become(DeviceState::online);
   gate_.spawn("seal when idle", seal_when_idle());
   gate_.spawn("watch the fence", watch_fence());
@@ -123,6 +139,7 @@ Task Volume::halt() {
   if (state_ != DeviceState::fenced) become(DeviceState::stopped);
   quit();
   co_await gate_.close();
+  co_await cache_.stop();
 }
 
 void Volume::become(DeviceState state) {
@@ -163,6 +180,11 @@ Async<BufferList> Volume::read(BlockRange range) {
   Gate::Pass pass(gate_);
   const SectorRange sectors = sectors_of(range);
   const std::vector<ExtentMap::Piece> pieces = map_.lookup(sectors.first, sectors.count);
+  const ReadAhead::Seen seen = sequential_.read(sectors.first.value(), sectors.count.value());
+  if (seen.fetch) {
+    const SectorRange ahead{Sector(seen.fetch->first), SectorCount(seen.fetch->count)};
+    gate_.spawn("read ahead", read_ahead(ahead));
+  }
 
   // What is in memory is taken now, before anything can move; the rest is fetched.
   std::vector<BufferList> parts(pieces.size());
@@ -182,14 +204,62 @@ Async<BufferList> Volume::read(BlockRange range) {
     }
   }
   if (!wanted.empty()) {
-    Result<void> fetched = co_await reader_.read(wanted);
-    if (!fetched) co_return fetched.error();
+    if (!reader_.try_read(wanted)) {
+      Result<void> fetched = co_await reader_.read(wanted, seen.in_stream);
+      if (!fetched) co_return fetched.error();
+    }
     for (size_t i = 0; i < wanted.size(); ++i) parts[wanted_for[i]].append(wanted[i].data);
   }
   BufferList out;
   for (const BufferList& part : parts) out.append(part);
   CHECK(out.size() == sectors.count.value() * kSectorBytes);
   co_return out;
+}
+
+// Of the disk's part of the range: where its data are, as far as they are in the store.
+std::vector<Location> Volume::frames_in_store(SectorRange sectors) const {
+  std::vector<Location> out;
+  const uint64_t end = size_.value() / kSectorBytes;
+  if (sectors.first.value() >= end) return out;
+  const SectorCount count(std::min(sectors.count.value(), end - sectors.first.value()));
+  for (const ExtentMap::Piece& piece : map_.lookup(sectors.first, count)) {
+    const bool in_store = piece.at && !piece.at->pending() && !uploader_.find(piece.at->chunk);
+    if (in_store) out.push_back(*piece.at);
+  }
+  return out;
+}
+
+Task Volume::read_ahead(SectorRange sectors) {
+  reader_.prefetch(frames_in_store(sectors));
+  co_return;
+}
+
+Async<Prefetched> Volume::prefetch(BlockRange range) {
+  Result<void> online = check_online();
+  if (!online) co_return online.error();
+  Gate::Pass pass(gate_);
+  const SectorRange sectors = sectors_of(range);
+  uint64_t room = cache_.room();
+  for (uint64_t done = 0; done < sectors.count.value(); done += kPrefetchStep) {
+    const uint64_t count = std::min(kPrefetchStep, sectors.count.value() - done);
+    std::vector<Location> frames =
+        frames_in_store({sectors.first + SectorCount(done), SectorCount(count)});
+    frames = reader_.not_cached(std::move(frames));
+    const bool fits = frames.size() <= room;
+    if (!fits) frames.resize(room);
+    room -= frames.size();
+    Result<void> brought = co_await reader_.bring(std::move(frames));
+    if (!brought) co_return brought.error();
+    if (!fits) co_return Prefetched::part;
+    co_await cache_.catch_up();
+    online = check_online();
+    if (!online) co_return online.error();
+  }
+  co_return Prefetched::all;
+}
+
+ByteCount Volume::prefetch_room() const {
+  return ByteCount(cache_.room() * kFrameRawBytes);
 }
 
 // ---- writing -----------------------------------------------------------------------------------
@@ -485,6 +555,8 @@ VolumeStatus Volume::status() const {
   out.durable_sequence = uploader_.frontier().value();
   out.chunks_in_flight = uploader_.in_memory();
   out.trouble = uploader_.trouble();
+  out.reads = reader_.counts();
+  out.read_cache = cache_.status();
   return out;
 }
 

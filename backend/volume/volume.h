@@ -5,6 +5,8 @@
 #pragma once
 
 #include <deque>
+#include <filesystem>
+#include <optional>
 #include <string>
 
 #include "backend/base/gate.h"
@@ -12,10 +14,18 @@
 #include "backend/volume/checkpoint.h"
 #include "backend/volume/chunk_builder.h"
 #include "backend/volume/chunk_reader.h"
+#include "backend/volume/read_ahead.h"
+#include "backend/volume/read_cache.h"
 #include "backend/volume/recovery.h"
 #include "backend/volume/uploader.h"
 
 namespace swiftness {
+
+// A file on the gateway's own disk for data that were read from the store.
+struct ReadCacheOptions {
+  std::filesystem::path file;
+  ByteCount size;
+};
 
 struct VolumeOptions {
   ByteCount dirty_memory{256 << 20};  // bytes not yet in the store; beyond it writes wait
@@ -27,6 +37,8 @@ struct VolumeOptions {
   Duration retry_pause = std::chrono::milliseconds(200);  // first one, after the store's own retries
   uint32_t uploads_in_flight = 8;   // chunks on their way at once: 1 to 8
   uint32_t checkpoint_every = 128;  // chunks between two roots: 1 to 256
+  ByteCount read_memory{16 << 20};  // data read lately and read ahead
+  std::optional<ReadCacheOptions> read_cache;
 };
 
 struct VolumeStatus {
@@ -37,6 +49,8 @@ struct VolumeStatus {
   uint64_t durable_sequence = 0;  // it and all before are in the store
   uint64_t chunks_in_flight = 0;
   std::string trouble;  // what the store answers at the moment, empty when all is well
+  ChunkReader::Counts reads;
+  ReadCache::Status read_cache;
 };
 
 class Volume final : public BlockDevice {
@@ -64,6 +78,8 @@ class Volume final : public BlockDevice {
   Async<void> write(BlockRange range, BufferList data, Durability durability,
                     TicketPtr ticket) override;
   Async<void> unmap(std::vector<BlockRange> ranges, TicketPtr ticket) override;
+  Async<Prefetched> prefetch(BlockRange range) override;
+  ByteCount prefetch_room() const override;
   Async<void> flush() override;
   Async<std::vector<AllocationPiece>> allocation(BlockRange range) override;
   Usage usage() const override;
@@ -76,6 +92,9 @@ class Volume final : public BlockDevice {
   };
   SectorRange sectors_of(BlockRange range) const noexcept;
   Result<void> check_online() const;
+
+  std::vector<Location> frames_in_store(SectorRange sectors) const;
+  Task read_ahead(SectorRange sectors);
 
   Async<void> admit(uint64_t bytes, TicketPtr ticket);
   void make_room_in_chunk(size_t bytes, size_t entries);
@@ -117,7 +136,9 @@ class Volume final : public BlockDevice {
   LogPosition builder_first_;    // first one in the builder, when it is not empty
   Sha256 last_hash_{};           // of the newest sealed chunk's header
   Uploader uploader_;
+  ReadCache cache_;
   ChunkReader reader_;
+  ReadAhead sequential_;
   Checkpointer checkpointer_;
   uint32_t chunks_since_root_ = 0;
   bool checkpointing_ = false;
