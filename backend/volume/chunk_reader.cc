@@ -8,10 +8,11 @@ namespace {
 constexpr uint32_t kMostGetUnits = (1 << 20) / kSectorBytes + 64;  // 1 MiB, and its frames' headers
 constexpr size_t kMostPrefetches = 16;  // under way at once, of all streams
 constexpr size_t kGetsOfBring = 4;      // under way at once, of one bring()
-constexpr size_t kMostSizesKept = 1024;
-// Misses in log order: what is fetched ahead at first, and at most.
-constexpr ReadAhead::Options kLogOrder{512, 2048, 8192};
+constexpr size_t kMostLogWalks = 256;   // chunks in which it is known where frames begin
+// Ahead of reads in log order: 256 KiB at first and 2 MiB at most, in units.
+constexpr ReadAhead::Options kLogOrder{512, 4096, 8192};
 constexpr uint64_t kUnitsOfChunk = 1 << 16;
+constexpr uint32_t kMostFrameUnits = (kFrameRawBytes + kFrameHeaderBytes) / kSectorBytes + 1;
 
 bool is_before_in_log(const Location& a, const Location& b) {
   return std::pair(a.chunk, a.frame_offset) < std::pair(b.chunk, b.frame_offset);
@@ -41,6 +42,10 @@ bool ChunkReader::try_read(std::vector<Piece>& pieces) {
     ++counts_.hits;
     counts_.from_cache += ByteCount(data->size());
     piece.data = std::move(*data);
+    if (log_order_.has_streams()) {
+      const uint64_t place = piece.at.chunk.value() * kUnitsOfChunk + piece.at.frame_offset;
+      go_along_log(log_order_.follow(place, piece.at.frame_length));
+    }
   }
   return all;
 }
@@ -251,6 +256,7 @@ void ChunkReader::open_frames(Fetch& fetch, const Buffer& bytes) {
     fetch.opened.emplace(offset, std::move(raw));
     at += length;
   }
+  fetch.walked_to = at;
 }
 
 // ---- fetching ahead --------------------------------------------------------------------------
@@ -311,51 +317,66 @@ Async<void> ChunkReader::bring(std::vector<Location> frames) {
 Task ChunkReader::run_some(std::vector<FetchPtr>& fetches, size_t& next) {
   while (next < fetches.size()) {
     FetchPtr fetch = fetches[next++];
+    co_await cache_.catch_up();
     co_await run(fetch);
   }
 }
 
 // Frames that are missed in the order in which they were written tell that the next ones in the
-// log will be wanted as well, wherever on the disk they are.
+// log will be wanted as well, wherever on the disk they are. Neighbours that one read misses are
+// one piece of evidence.
 void ChunkReader::look_along_log(const std::vector<Piece>& pieces) {
-  const Piece* last = nullptr;
-  for (const Piece& piece : pieces) {
-    if (!piece.data.empty()) continue;
-    const bool is_new = last == nullptr || last->at.chunk != piece.at.chunk ||
-                        last->at.frame_offset != piece.at.frame_offset;
-    last = &piece;
-    if (!is_new) continue;
-    const uint64_t place = piece.at.chunk.value() * kUnitsOfChunk + piece.at.frame_offset;
-    const ReadAhead::Seen seen = log_order_.read(place, piece.at.frame_length);
-    if (!seen.fetch || gate_.closed() || prefetches_under_way_ >= kMostPrefetches) continue;
-    const auto begin = static_cast<uint32_t>(seen.fetch->first % kUnitsOfChunk);
-    const uint64_t end = std::min(begin + seen.fetch->count, kUnitsOfChunk);
-    ++prefetches_under_way_;
-    gate_.spawn("read ahead in the log",
-                prefetch_log(piece.at.chunk, begin, static_cast<uint32_t>(end)));
+  for (size_t i = 0; i < pieces.size();) {
+    const Location& first = pieces[i].at;
+    uint32_t end = first.frame_offset + first.frame_length;
+    const bool is_missed = pieces[i].data.empty();
+    while (++i < pieces.size() && pieces[i].data.empty() && pieces[i].at.chunk == first.chunk &&
+           pieces[i].at.frame_offset <= end && pieces[i].at.frame_offset >= first.frame_offset) {
+      end = std::max(end, uint32_t{pieces[i].at.frame_offset} + pieces[i].at.frame_length);
+    }
+    const uint64_t place = first.chunk.value() * kUnitsOfChunk + first.frame_offset;
+    if (is_missed) go_along_log(log_order_.read(place, end - first.frame_offset));
   }
 }
 
+void ChunkReader::go_along_log(const ReadAhead::Seen& seen) {
+  if (!seen.fetch || gate_.closed() || prefetches_under_way_ >= kMostPrefetches) return;
+  const Sequence chunk(seen.fetch->first / kUnitsOfChunk);
+  const auto begin = static_cast<uint32_t>(seen.fetch->first % kUnitsOfChunk);
+  const auto end = static_cast<uint32_t>(std::min(begin + seen.fetch->count, kUnitsOfChunk));
+  ++prefetches_under_way_;
+  gate_.spawn("read ahead in the log", prefetch_log(chunk, begin, end));
+}
+
 Task ChunkReader::prefetch_log(Sequence chunk, uint32_t begin_unit, uint32_t end_unit) {
-  // Nothing but the object itself tells where it ends.
-  auto known = object_sizes_.find(chunk.value());
-  uint64_t size = known == object_sizes_.end() ? 0 : known->second;
-  if (size == 0) {
+  if (log_walks_.size() >= kMostLogWalks) log_walks_.clear();
+  // One after the other: where frames begin is known when those before them are there.
+  FetchPtr before = log_walks_[chunk.value()].newest;
+  while (before && !before->done) {
+    co_await before->landed.wait();
+    before = log_walks_[chunk.value()].newest;
+  }
+  if (log_walks_[chunk.value()].object_units == 0) {
     const ObjectName name = objects_.names.chunk(eras_.era_of(chunk), chunk);
     GetOptions options;
     Result<ObjectInfo> info = co_await objects_.store.head(name, options);
-    if (info) size = info->size;
-    if (object_sizes_.size() >= kMostSizesKept) object_sizes_.clear();
-    if (size > 0) object_sizes_.insert_or_assign(chunk.value(), size);
+    if (info) log_walks_[chunk.value()].object_units = info->size / kSectorBytes;
   }
-  end_unit = static_cast<uint32_t>(std::min<uint64_t>(end_unit, size / kSectorBytes));
+  LogWalk& walk = log_walks_[chunk.value()];
+  const bool goes_on = begin_unit > walk.end_unit && begin_unit - walk.end_unit < kMostFrameUnits;
+  if (goes_on) begin_unit = walk.end_unit;
+  end_unit = static_cast<uint32_t>(std::min<uint64_t>(end_unit, walk.object_units));
   // Others may have come here meanwhile.
   const Location first{chunk, static_cast<uint16_t>(begin_unit), 1, 0};
   if (begin_unit < end_unit && !is_cached(first) && !find_fetch(first) && !gate_.closed()) {
     auto fetch = std::make_shared<Fetch>(gate_.executor(), chunk, begin_unit, end_unit);
     under_way_.emplace(std::pair(chunk, begin_unit), fetch);
+    walk.newest = fetch;
     ++counts_.prefetches;
     co_await run(fetch);
+    LogWalk& now = log_walks_[chunk.value()];
+    if (!fetch->opened.empty()) now.end_unit = fetch->walked_to;
+    if (now.newest == fetch) now.newest = nullptr;  // its data are not to be held on to
   }
   --prefetches_under_way_;
 }

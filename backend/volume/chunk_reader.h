@@ -70,6 +70,7 @@ class ChunkReader {
     bool done = false;
     Result<void> outcome;
     std::map<uint16_t, Result<Buffer>> opened;  // by offset
+    uint32_t walked_to = 0;                     // end of the last of them
     AsyncEvent landed;
   };
   using FetchPtr = std::shared_ptr<Fetch>;
@@ -100,6 +101,7 @@ class ChunkReader {
   Task run_some(std::vector<FetchPtr>& fetches, size_t& next);
 
   void look_along_log(const std::vector<Piece>& pieces);
+  void go_along_log(const ReadAhead::Seen& seen);
   Task prefetch_log(Sequence chunk, uint32_t begin_unit, uint32_t end_unit);
 
   const VolumeObjects& objects_;
@@ -110,8 +112,14 @@ class ChunkReader {
   size_t prefetches_under_way_ = 0;
   std::multimap<std::pair<Sequence, uint32_t>, FetchPtr> under_way_;  // by chunk and begin
 
-  ReadAhead log_order_;                                  // of frames that had to be fetched
-  std::unordered_map<uint64_t, uint64_t> object_sizes_;  // by sequence; bytes, of some chunks
+  // Reading ahead in the log, by sequence of the chunk.
+  struct LogWalk {
+    uint64_t object_units = 0;  // the chunk's length; 0: not known yet
+    uint32_t end_unit = 0;      // of the last frame that was fetched so
+    FetchPtr newest;
+  };
+  ReadAhead log_order_;  // of frames that had to be fetched
+  std::unordered_map<uint64_t, LogWalk> log_walks_;
 };
 
 }  // namespace swiftness

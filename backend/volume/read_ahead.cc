@@ -46,27 +46,36 @@ uint64_t ReadAhead::limit() const {
 
 ReadAhead::Seen ReadAhead::read(uint64_t first, uint64_t count) {
   ++clock_;
-  const uint64_t end = first + count;
   Stream* stream = find(first, count);
-  if (stream == nullptr) {
-    least_wanted() = Stream{end, 0, 0, clock_, 0};
-    return {};
-  }
-  stream->used_at = clock_;
-  ++stream->in_row;
-  stream->next = std::max(stream->next, end);
-  if (stream->in_row < kInRow) return {};
+  if (stream != nullptr) return go_on(*stream, first, count);
+  least_wanted() = Stream{first + count, 0, 0, clock_, 0};
+  return {};
+}
+
+ReadAhead::Seen ReadAhead::follow(uint64_t first, uint64_t count) {
+  ++clock_;
+  Stream* stream = find(first, count);
+  if (stream == nullptr || stream->in_row < kInRow) return {};
+  return go_on(*stream, first, count);
+}
+
+ReadAhead::Seen ReadAhead::go_on(Stream& stream, uint64_t first, uint64_t count) {
+  stream.used_at = clock_;
+  ++stream.in_row;
+  stream.next = std::max(stream.next, first + count);
+  if (stream.in_row < kInRow) return {};
+  streams_until_ = clock_ + kPatience;
 
   const uint64_t most = limit();
-  stream->ahead_end = std::max(stream->ahead_end, stream->next);
-  const uint64_t ahead = stream->ahead_end - stream->next;
-  const bool is_grown = stream->window * 2 > most;
-  if (is_grown ? ahead > most - most / 4 : ahead > stream->window / 2) return {true, {}};
-  stream->window = std::min(most, std::max({options_.first, count * 2, stream->window * 2}));
-  const uint64_t stop = stream->next + stream->window;
-  if (stop <= stream->ahead_end) return {true, {}};
-  const Range fetch{stream->ahead_end, stop - stream->ahead_end};
-  stream->ahead_end = stop;
+  stream.ahead_end = std::max(stream.ahead_end, stream.next);
+  const uint64_t ahead = stream.ahead_end - stream.next;
+  const bool is_grown = stream.window * 2 > most;
+  if (is_grown ? ahead > most - most / 4 : ahead > stream.window / 2) return {true, {}};
+  stream.window = std::min(most, std::max({options_.first, count * 2, stream.window * 2}));
+  const uint64_t stop = stream.next + stream.window;
+  if (stop <= stream.ahead_end) return {true, {}};
+  const Range fetch{stream.ahead_end, stop - stream.ahead_end};
+  stream.ahead_end = stop;
   return {true, fetch};
 }
 

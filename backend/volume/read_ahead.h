@@ -33,6 +33,10 @@ class ReadAhead {
 
   Seen read(uint64_t first, uint64_t count);
 
+  // The same for a read that can continue a stream and never begins one.
+  Seen follow(uint64_t first, uint64_t count);
+  bool has_streams() const noexcept { return clock_ < streams_until_; }
+
  private:
   struct Stream {
     uint64_t next = 0;       // where its next read is expected
@@ -44,6 +48,7 @@ class ReadAhead {
 
   Stream* find(uint64_t first, uint64_t count);
   Stream& least_wanted();
+  Seen go_on(Stream& stream, uint64_t first, uint64_t count);
   uint64_t limit() const;  // on the window of one stream
 
   // Half of them for streams, half for reads that may yet become one.
@@ -51,7 +56,8 @@ class ReadAhead {
 
   Options options_;
   std::array<Stream, kStreams> streams_{};
-  uint64_t clock_ = 0;  // reads so far
+  uint64_t clock_ = 0;          // reads so far
+  uint64_t streams_until_ = 0;  // by then the last stream is forgotten
 };
 
 }  // namespace swiftness

@@ -183,6 +183,7 @@ Async<void> ReadCache::write_behind() {
     changed_.notify_all();
     written = co_await write_entries(batch);
     if (!written) co_return written;
+    writing_ = 0;
   }
   co_return Result<void>();
 }
@@ -202,6 +203,7 @@ std::vector<ReadCache::Writing> ReadCache::next_batch() {
     const CachedFrame entry{frame.key, sectors, page_checksums(frame.raw.bytes())};
     batch.push_back(Writing{slot, entry, frame.raw});
   }
+  writing_ = batch.size();
   std::sort(batch.begin(), batch.end(),
             [](const Writing& a, const Writing& b) { return a.slot < b.slot; });
   return batch;
@@ -304,7 +306,7 @@ ReadCache::Status ReadCache::status() const {
 }
 
 uint64_t ReadCache::waiting() const noexcept {
-  return memory_.end() - std::max(next_to_write_, memory_.begin());
+  return memory_.end() - std::max(next_to_write_, memory_.begin()) + writing_;
 }
 
 uint64_t ReadCache::room() const noexcept {
@@ -313,7 +315,7 @@ uint64_t ReadCache::room() const noexcept {
 }
 
 Task ReadCache::catch_up() {
-  const uint64_t backlog = memory_.capacity().value() / FrameMemory::kFullFrameCost / 2;
+  const uint64_t backlog = memory_.capacity().value() / FrameMemory::kFullFrameCost / 4;
   while (in_use_ && waiting() > backlog) co_await changed_.wait();
 }
 

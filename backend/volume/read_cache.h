@@ -59,8 +59,8 @@ class ReadCache {
 
   // Frames that can be inserted one after the other without driving each other out.
   uint64_t room() const noexcept;
-  // Waits until what was inserted is written, but for half of what memory holds: for whoever could
-  // fetch faster than the disk writes, and wants all of it to stay.
+  // Waits until what was inserted is written, but for a quarter of what memory holds: for whoever
+  // could fetch faster than the disk writes, and wants all of it to stay.
   Task catch_up();
 
   Status status() const;
@@ -111,6 +111,7 @@ class ReadCache {
   AsyncEvent changed_;
   FrameMemory memory_;
   uint64_t next_to_write_ = 0;  // number in memory_
+  uint64_t writing_ = 0;        // frames of the batch under way
   std::unique_ptr<File> file_;  // stays while it is being closed
   bool in_use_ = false;         // the file is open and well
   bool stopping_ = false;

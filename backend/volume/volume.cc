@@ -251,7 +251,6 @@ Async<Prefetched> Volume::prefetch(BlockRange range) {
     Result<void> brought = co_await reader_.bring(std::move(frames));
     if (!brought) co_return brought.error();
     if (!fits) co_return Prefetched::part;
-    co_await cache_.catch_up();
     online = check_online();
     if (!online) co_return online.error();
   }
