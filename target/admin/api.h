@@ -36,6 +36,15 @@ struct VolumeReport {
   uint64_t newest_sequence = 0;   // last chunk sealed
   uint64_t durable_sequence = 0;  // it and all before it are in the store
   uint64_t chunks_in_flight = 0;
+  uint64_t read_hits = 0;          // pieces of reads that came from memory or the read cache
+  uint64_t read_misses = 0;        // those that waited for the store
+  uint64_t read_from_cache = 0;    // bytes
+  uint64_t read_from_store = 0;    // bytes; with what was read ahead
+  uint64_t store_gets = 0;         // reads of the store, all
+  uint64_t store_prefetches = 0;   // those that nobody waited for
+  uint64_t read_cache_size = 0;    // bytes of the file; 0: there is none
+  uint64_t read_cache_used = 0;    // bytes of it
+  std::string read_cache_trouble;  // why the file is not used; or empty
 };
 
 struct VolumeList {

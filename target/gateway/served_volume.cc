@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "backend/base/log.h"
@@ -52,7 +54,17 @@ void ServedVolume::start() {
 
 void ServedVolume::become_known(const VolumeDescriptor& descriptor) {
   if (volume_) return;
-  volume_ = std::make_unique<Volume>(gate_.executor(), store_, descriptor, options_);
+  VolumeOptions options = options_;
+  if (memory_ != nullptr) {
+    const std::filesystem::path file = memory_->cache_of(descriptor.uuid);
+    std::error_code absent;
+    if (wanted_.read_cache) {
+      options.read_cache = ReadCacheOptions{file, *wanted_.read_cache};
+    } else {
+      std::filesystem::remove(file, absent);  // it had one before: the space is given back
+    }
+  }
+  volume_ = std::make_unique<Volume>(gate_.executor(), store_, descriptor, options);
   on_known_(*volume_);
 }
 
