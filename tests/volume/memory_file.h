@@ -20,8 +20,9 @@ struct MemoryDisk {
   explicit MemoryDisk(size_t size) : bytes(size) {}
 
   Bytes bytes;
-  std::map<size_t, Bytes> before;  // pages as they were at the start
-  bool is_cached = true;           // reads need not wait
+  std::map<size_t, Bytes> before;     // pages as they were at the start
+  bool is_cached = true;              // reads need not wait
+  AsyncEvent* holds_reads = nullptr;  // reads that wait do so until it is null, and notified
   bool fails_reads = false;
   bool fails_writes = false;
   size_t reads = 0;  // that waited
@@ -68,6 +69,7 @@ class MemoryFile final : public LocalFile {
   Async<Buffer> read(uint64_t offset, size_t length) override {
     ++under_way_;
     co_await asio::post(executor_, asio::use_awaitable);
+    while (disk_->holds_reads != nullptr) co_await disk_->holds_reads->wait();
     --under_way_;
     ++disk_->reads;
     if (disk_->fails_reads) co_return Error(ErrorCode::corrupt, "as the test asked");

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "backend/base/endian.h"
 #include "tests/support/run.h"
 #include "tests/volume/disk.h"
 #include "tests/volume/memory_file.h"
@@ -239,15 +240,19 @@ TEST_F(ReadCacheTest, AnyDamageOfTheFileIsNoMoreThanMisses) {
 TEST_F(ReadCacheTest, AFileOfAnotherVolumeSizeOrVersionIsBegunAnew) {
   const Uuid other = *Uuid::parse("01234567-89ab-cdef-0123-456789abcdee");
   open();
+  for (uint64_t i = 10; i < 20; ++i) insert(i);
   insert(1);
   open(other);
   EXPECT_FALSE(holds(1));
   EXPECT_EQ(cache_->status().used, ByteCount(0));
   insert(2);
   open();
-  EXPECT_FALSE(holds(1)) << "entries of the life before do not come back";
+  EXPECT_FALSE(holds(1));
   EXPECT_FALSE(holds(2));
   insert(3);
+  open();
+  EXPECT_EQ(cache_->status().used, ByteCount(kCacheSlotBytes))
+      << "entries of the life before do not come back";
   close();
   disk_->bytes.resize(16 * kMiB);
   open();
@@ -271,6 +276,18 @@ TEST_F(ReadCacheTest, AnEntryCopiedToAnotherSlotIsNone) {
               kCacheEntryBytes);
   std::memset(disk_->bytes.data() + layout.entry_at(0), 0, kCacheEntryBytes);
   open();
+  EXPECT_EQ(cache_->status().used, ByteCount(0));
+}
+
+TEST_F(ReadCacheTest, ADamagedEntryDoesNotNameAnotherFrame) {
+  open();
+  insert(1);
+  close();
+  const CacheLayout layout = CacheLayout::of(disk_->bytes.size());
+  std::byte* place = disk_->bytes.data() + layout.entry_at(0) + 16;
+  store_le(place, key(2).place);
+  open();
+  EXPECT_FALSE(holds(2));
   EXPECT_EQ(cache_->status().used, ByteCount(0));
 }
 
@@ -337,14 +354,16 @@ TEST_F(ReadCacheTest, ASlotThatIsBeingReadIsNotOverwritten) {
   const uint64_t slots = cache_->status().capacity.value() / kCacheSlotBytes;
   for (uint64_t i = 0; i < slots; ++i) insert(i);
   disk_->is_cached = false;
+  AsyncEvent released(io_.get_executor());
+  disk_->holds_reads = &released;
   std::optional<std::optional<Buffer>> got;
   asio::co_spawn(io_, keep_outcome(cache_->read(key(0), 0, kFull), got), asio::detached);
-  io_.restart();
-  io_.run_one();  // it waits for the disk now
+  for (uint64_t i = 5000; i < 5000 + slots; ++i) insert(i);
+  EXPECT_FALSE(cache_->contains(key(0))) << "it has given way";
   ASSERT_FALSE(got);
-  for (uint64_t i = 5000; i < 5000 + slots; ++i) cache_->insert(key(i), frame(i));
+  disk_->holds_reads = nullptr;
+  released.notify_all();
   settle();
-  for (uint64_t i = 6000; i < 6000 + slots; ++i) insert(i);
   ASSERT_TRUE(got);
   ASSERT_TRUE(*got);
   EXPECT_TRUE(BufferList(**got) == BufferList(frame(0)));

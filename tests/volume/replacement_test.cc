@@ -69,13 +69,19 @@ TEST(Replacement, AScanPassesTheHotSetBy) {
 TEST(Replacement, AHotSetThatIsUsedDuringAScanStays) {
   Frames frames(1000);
   for (uint32_t i = 0; i < 600; ++i) frames.use(i);
+  // A third of it has not been used again when the cache is full: it gives way, and comes back.
   uint32_t misses = 0;
-  for (uint32_t i = 0; i < 20000; ++i) {
+  for (uint32_t i = 0; i < 3000; ++i) {
     frames.use_often(10000 + i);
     misses += frames.use(i % 600) ? 0 : 1;
   }
-  EXPECT_LE(misses, 50u);
-  EXPECT_EQ(frames.hits(0, 600), 600u);
+  EXPECT_LE(misses, 200u);
+  misses = 0;
+  for (uint32_t i = 3000; i < 30000; ++i) {
+    frames.use_often(10000 + i);
+    misses += frames.use(i % 600) ? 0 : 1;
+  }
+  EXPECT_EQ(misses, 0u);
 }
 
 TEST(Replacement, AScanOfAFullCacheIsOverAfterItsSmallQueue) {
@@ -95,6 +101,22 @@ TEST(Replacement, WhatComesBackSoonIsKept) {
     for (uint32_t i = 5000; i < 5400; ++i) frames.use(i);
   }
   EXPECT_EQ(frames.hits(5000, 400), 400u);
+}
+
+TEST(Replacement, WhatIsStillUsedOutlivesWhatWasUsedOnce) {
+  Frames frames(1000);
+  for (int round = 0; round < 2; ++round) {
+    for (uint32_t i = 0; i < 1000; ++i) frames.use(i);
+  }
+  for (uint32_t set = 1; set <= 10; ++set) {
+    for (int round = 0; round < 3; ++round) {
+      for (uint32_t i = 0; i < 300; ++i) {
+        frames.use(set * 10000 + i);
+        frames.use(i);
+      }
+    }
+    EXPECT_EQ(frames.hits(0, 300), 300u) << set;
+  }
 }
 
 TEST(Replacement, UsesLongAgoDoNotCountForEver) {
