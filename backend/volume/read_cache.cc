@@ -236,8 +236,8 @@ Async<void> ReadCache::write_entries(const std::vector<Writing>& batch) {
       encode_entry(file_->life, batch[i].slot, batch[i].frame,
                    std::span(entries).last(kCacheEntryBytes));
     } while (++i < batch.size() && batch[i].slot == batch[i - 1].slot + 1);
-    Result<void> written =
-        co_await file_->file->write(at, BufferList(Buffer::own(std::move(entries))));
+    BufferList data(Buffer::own(std::move(entries)));
+    Result<void> written = co_await file_->file->write(at, std::move(data));
     if (!written) co_return written;
   }
   co_return Result<void>();
@@ -260,8 +260,8 @@ Async<void> ReadCache::load() {
     // What the file has of another volume, size or version belongs to another life: it is as good
     // as gone.
     file_->life = random_life();
-    Buffer fresh = Buffer::own(encode(CacheHeader{volume_, file_->life, slots}));
-    done = co_await file_->file->write(0, BufferList(std::move(fresh)));
+    BufferList fresh(Buffer::own(encode(CacheHeader{volume_, file_->life, slots})));
+    done = co_await file_->file->write(0, std::move(fresh));
   }
   file_->is_ready = true;
   co_return done;

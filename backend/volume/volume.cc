@@ -18,7 +18,9 @@ ReadAhead::Options read_ahead_of(const VolumeOptions& options) {
   return {512, 8192, options.read_memory.value() / 2 / kSectorBytes};
 }
 
-constexpr uint64_t kPrefetchStep = 8192;  // sectors of a PRE-FETCH that are looked up at once
+constexpr uint64_t kPrefetchStep = 8192;  // sectors of a prefetch that are looked up at once
+// Prefetches at the same time, each of which keeps a few GETs under way; further ones do nothing.
+constexpr uint32_t kMostPrefetches = 4;
 
 Error offline(DeviceState state) {
   switch (state) {
@@ -238,7 +240,15 @@ Async<Prefetched> Volume::prefetch(BlockRange range) {
   Result<void> online = check_online();
   if (!online) co_return online.error();
   Gate::Pass pass(gate_);
+  if (prefetches_ == kMostPrefetches) co_return Prefetched::part;
+  ++prefetches_;
   const SectorRange sectors = sectors_of(range);
+  Result<Prefetched> fetched = co_await bring_into_cache(sectors);
+  --prefetches_;
+  co_return fetched;
+}
+
+Async<Prefetched> Volume::bring_into_cache(SectorRange sectors) {
   uint64_t room = cache_.room();
   for (uint64_t done = 0; done < sectors.count.value(); done += kPrefetchStep) {
     const uint64_t count = std::min(kPrefetchStep, sectors.count.value() - done);
@@ -251,7 +261,7 @@ Async<Prefetched> Volume::prefetch(BlockRange range) {
     Result<void> brought = co_await reader_.bring(std::move(frames));
     if (!brought) co_return brought.error();
     if (!fits) co_return Prefetched::part;
-    online = check_online();
+    Result<void> online = check_online();
     if (!online) co_return online.error();
   }
   co_return Prefetched::all;

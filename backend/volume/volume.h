@@ -95,6 +95,7 @@ class Volume final : public BlockDevice {
 
   std::vector<Location> frames_in_store(SectorRange sectors) const;
   Task read_ahead(SectorRange sectors);
+  Async<Prefetched> bring_into_cache(SectorRange sectors);
 
   Async<void> admit(uint64_t bytes, TicketPtr ticket);
   void make_room_in_chunk(size_t bytes, size_t entries);
@@ -139,6 +140,7 @@ class Volume final : public BlockDevice {
   ReadCache cache_;
   ChunkReader reader_;
   ReadAhead sequential_;
+  uint32_t prefetches_ = 0;  // under way
   Checkpointer checkpointer_;
   uint32_t chunks_since_root_ = 0;
   bool checkpointing_ = false;

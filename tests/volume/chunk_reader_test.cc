@@ -332,6 +332,30 @@ TEST_F(ChunkReaderTest, PrefetchTakesWhatThereIsRoomForAndSaysSo) {
   EXPECT_TRUE(gateway_->holds(0, 16384, 1));
 }
 
+Task prefetch_into(Volume& volume, BlockRange range, std::vector<Prefetched>& outcomes) {
+  Result<Prefetched> fetched = co_await volume.prefetch(range);
+  if (fetched) outcomes.push_back(*fetched);
+}
+
+TEST_F(ChunkReaderTest, ManyPrefetchesAtOnceDoNotFloodTheStore) {
+  attach();
+  for (uint64_t at = 0; at < 16384; at += 8192) ASSERT_TRUE(gateway_->write(at, 8192, 1).ok());
+  store_and_reattach();
+  gateway_->store.hold(StoreCall::get, "chunk/");
+  std::vector<Prefetched> outcomes;
+  for (uint64_t i = 0; i < 100; ++i) {
+    const BlockRange range{Lba(i * 128), BlockCount(16384 - i * 128)};
+    asio::co_spawn(shared_.io, prefetch_into(gateway_->volume, range, outcomes), asio::detached);
+    settle();
+  }
+  EXPECT_LE(gateway_->store.held(), 16u);
+  EXPECT_EQ(outcomes, std::vector<Prefetched>(96, Prefetched::part));
+  gateway_->store.release();
+  settle();
+  EXPECT_EQ(outcomes.size(), 100u);
+  EXPECT_TRUE(gateway_->holds(0, 16384, 1));
+}
+
 TEST_F(ChunkReaderTest, PrefetchFillsTheFileThoughMemoryIsSmall) {
   use_cache_file();
   options_.read_memory = ByteCount(8 * kMiB);
