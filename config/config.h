@@ -51,7 +51,7 @@ struct Volume {
   std::optional<ByteCount> size;  // to create it with, or to compare; always there with `create`
   bool create = false;            // create it when it is absent; otherwise absence is an error
   std::optional<uint32_t> block_size;  // bytes; to create it with (512 if not given), or to compare
-  std::optional<ByteCount> read_cache;  // size of its file in state_dir/cache; nothing: no such file
+  std::optional<ByteCount> read_cache;  // size of its file in state_dir/cache; nothing: no file
 };
 
 struct Lun {
