@@ -3,10 +3,17 @@
 #include <algorithm>
 
 #include "backend/base/log.h"
+#include "backend/volume/cache_file.h"
 #include "backend/volume/epoch.h"
 
 namespace swiftness {
 namespace {
+
+// Ahead of sequential readers, in sectors: 256 KiB to 4 MiB of each, all of them together half of
+// what memory holds, so that none drives out what another has not read yet.
+ReadAhead::Options read_ahead_of(const VolumeOptions& options) {
+  return {512, 8192, options.read_memory.value() / 2 / kSectorBytes};
+}
 
 Error offline(DeviceState state) {
   switch (state) {
@@ -35,7 +42,9 @@ Volume::Volume(Executor executor, ObjectStore& store, VolumeDescriptor descripto
       size_(descriptor.created_size),
       uploader_(objects_, gate_, Uploader::Options{options.uploads_in_flight, options.retry_pause},
                 [this](uint64_t released) { on_upload_progress(released); }),
-      reader_(objects_, eras_) {}
+      cache_(executor, descriptor.name, descriptor.uuid, options.read_memory),
+      reader_(objects_, eras_, gate_, cache_),
+      sequential_(read_ahead_of(options)) {}
 
 Volume::Mapping::Mapping(Executor executor, const VolumeObjects& objects, const EraHistory& eras,
                          ByteCount map_memory)
@@ -119,6 +128,10 @@ void Volume::start_log(Era era, RecoveredLog log) {
       gate_, objects_, eras_, mapping_->map, mapping_->ledger, mapping_->loader, reader_,
       collecting, [this](std::vector<ChunkPart> parts) { seal_moved(std::move(parts)); });
   collector_->durable(uploader_.frontier());
+  if (options_.read_cache) {
+    cache_.start(
+        [file = *options_.read_cache] { return CacheFile::open(file.file, file.size.value()); });
+  }
   gate_.spawn("seal when idle", seal_when_idle());
   gate_.spawn("watch the fence", watch_fence());
   gate_.spawn("count what was erased", bury_detached());
@@ -159,6 +172,7 @@ Task Volume::halt() {
   quit();
   co_await gate_.close();
   co_await drop_journal();
+  co_await cache_.stop();
 }
 
 void Volume::become(DeviceState state) {
@@ -211,6 +225,11 @@ Async<BufferList> Volume::read(BlockRange range) {
   if (!online) co_return online.error();
   Gate::Pass pass(gate_);
   const SectorRange sectors = sectors_of(range);
+  const ReadAhead::Seen seen = sequential_.read(sectors.first.value(), sectors.count.value());
+  if (seen.fetch) {
+    const SectorRange ahead{Sector(seen.fetch->first), SectorCount(seen.fetch->count)};
+    gate_.spawn("read ahead", read_ahead(ahead));
+  }
   for (;;) {
     Result<std::vector<ExtentMap::Piece>> pieces = co_await look_up(sectors);
     if (!pieces) co_return pieces.error();
@@ -233,8 +252,8 @@ Async<BufferList> Volume::read(BlockRange range) {
         wanted_for.push_back(i);
       }
     }
-    if (!wanted.empty()) {
-      Result<void> fetched = co_await reader_.read(wanted);
+    if (!wanted.empty() && !reader_.try_read(wanted)) {
+      Result<void> fetched = co_await reader_.read(wanted, seen.in_stream);
       if (!fetched && fetched.error().code() == ErrorCode::corrupt) {
         // Garbage collection may have moved the data and deleted the chunk meanwhile.
         const std::vector<ExtentMap::Piece> again =
@@ -246,8 +265,8 @@ Async<BufferList> Volume::read(BlockRange range) {
         if (moved) continue;
       }
       if (!fetched) co_return fetched.error();
-      for (size_t i = 0; i < wanted.size(); ++i) parts[wanted_for[i]].append(wanted[i].data);
     }
+    for (size_t i = 0; i < wanted.size(); ++i) parts[wanted_for[i]].append(wanted[i].data);
     BufferList out;
     for (const BufferList& part : parts) out.append(part);
     CHECK(out.size() == sectors.count.value() * kSectorBytes);
@@ -402,8 +421,7 @@ void Volume::seal() {
                        {}});
     }
   }
-  std::sort(parts.begin(), parts.end(),
-            [](const ChunkPart& a, const ChunkPart& b) { return a.first < b.first; });
+  // In the order of the log: what was written together is often read together.
   SealedChunk chunk = assemble_chunk(context, trims, parts);
   chunk.memory = std::min(builder_memory_, kept + builder_.entries().size() * kEntryCost);
   chunk.opened_at = opened_at_;
@@ -749,6 +767,8 @@ VolumeStatus Volume::status() const {
     if (journal_->failed()) out.journal_trouble = journal_->failed()->message();
   }
   if (collector_) out.garbage = collector_->counters();
+  out.reads = reader_.counts();
+  out.read_cache = cache_.status();
   return out;
 }
 
