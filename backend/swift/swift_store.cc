@@ -7,6 +7,7 @@
 
 #include "backend/base/gate.h"
 #include "backend/base/hash.h"
+#include "backend/swift/http_engine.h"
 #include "backend/swift/swift_client.h"
 
 namespace swiftness {
@@ -401,9 +402,27 @@ Result<void> SwiftStore::validate(const SwiftStoreConfig& config) {
   return {};
 }
 
+namespace {
+
+std::unique_ptr<HttpTransport> new_engine(const SwiftStoreConfig& config,
+                                          const SwiftTuning& tuning) {
+  return std::make_unique<HttpEngine>(
+      HttpEngine::Options{.ca_file = config.ca_file,
+                          .connections = tuning.connections,
+                          .connect_timeout = tuning.connect_timeout,
+                          .stall_timeout = tuning.stall_timeout});
+}
+
+}  // namespace
+
 SwiftStore::SwiftStore(SwiftStoreConfig config, Executor executor, SwiftTuning tuning)
+    : SwiftStore(config, executor, tuning, new_engine(config, tuning)) {}
+
+SwiftStore::SwiftStore(SwiftStoreConfig config, Executor executor, SwiftTuning tuning,
+                       std::unique_ptr<HttpTransport> transport)
     : executor_(executor),
-      client_(std::make_shared<SwiftClient>(std::move(config), std::move(executor), tuning)) {}
+      client_(std::make_shared<SwiftClient>(std::move(config), std::move(executor), tuning,
+                                            std::move(transport))) {}
 
 SwiftStore::~SwiftStore() {
   client_->close();
