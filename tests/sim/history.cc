@@ -47,6 +47,7 @@ WorldOptions random_world(Chance chance) {
   network.late = some_of(chance, 0.03);
   network.duplicated = some_of(chance, 0.05);
   network.partial_body = some_of(chance, 0.05);
+  network.other_proxy = some_of(chance, 0.02);
   network.slow = some_of(chance, 0.1);
   network.latency = milliseconds(2 + chance.below(30));
   return out;

@@ -7,8 +7,6 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr double kOtherProxy = 0.1;
-
 // Container and object, without the volume's UUID.
 std::string_view short_name(std::string_view url) {
   constexpr size_t kUuidDigits = 36;
@@ -40,7 +38,7 @@ class Network::Transport final : public HttpTransport {
       co_return closed;
     }
     auto call = std::make_shared<Call>(executor_, who_);
-    if (network_.chance_.happens(kOtherProxy)) proxy_ = network_.chance_.below(kProxies);
+    if (network_.chance_.happens(network_.options_.other_proxy)) proxy_ = network_.chance_.below(kProxies);
     ++network_.waiting_;
     network_.send(std::move(request), call, proxy_);
     while (!call->outcome) co_await call->done.wait();

@@ -8,6 +8,7 @@
 //   late          the request arrives after up to three minutes, long after the client gave it up or
 //                 died, and then takes effect
 //   duplicated    it arrives a second time, up to two minutes later
+//   proxies       from one request to the next it may be the other one that answers
 //   partial body  the connection ends in the middle of an answer
 // Requests of a gateway that crashes live on: those on their way arrive, their answers go nowhere.
 #pragma once
@@ -27,6 +28,7 @@ struct NetworkOptions {
   double duplicated = 0;
   double partial_body = 0;
   Duration latency = std::chrono::milliseconds(4);  // of one message, at most, when all is well
+  double other_proxy = 0;  // from now on
   double slow = 0;                                  // a hundred times that
   Duration stall_timeout = std::chrono::seconds(12);
 };
@@ -43,7 +45,7 @@ class Network {
 
   void clear_up() {
     options_.refused = options_.lost = options_.late = options_.duplicated = 0;
-    options_.partial_body = options_.slow = 0;
+    options_.partial_body = options_.other_proxy = options_.slow = 0;
   }
   uint64_t waiting() const noexcept { return waiting_; }  // requests without an outcome
 

@@ -24,7 +24,8 @@ class World {
       : seeded_(seed), trace(printing), chance(seed ^ 0x9e3779b97f4a7c15), timeline(clock),
         cluster(timeline, trace, chance.apart(), options.cluster),
         network(timeline, cluster, trace, chance.apart(), options.network),
-        block_size(options.block_size) {}
+        block_size(options.block_size),
+        corruption_expected(options.cluster.bit_rot > 0) {}
 
   // The first thing that was wrong; the history ends there.
   void fail(std::string what) {
@@ -50,7 +51,7 @@ class World {
   Oracle oracle{kSectors};
   VolumeDescriptor descriptor;
   const uint32_t block_size;
-  bool corruption_expected = false;  // bit rot is switched on
+  const bool corruption_expected;  // reads may fail with it while the weather is bad
   std::optional<std::string> failure;
 
   // --- The disk as the model sees it -------------------------------------------------------------
