@@ -71,6 +71,18 @@ void Cluster::object_server_down(Duration how_long) {
   down_until_ = now() + how_long;
 }
 
+void Cluster::lose_disk() {
+  if (now() < down_until_ + options_.replication * 2) return;
+  const size_t server = chance_.below(kPrimaries);
+  trace_.note("object server {} loses its disk", server);
+  std::vector<std::string> names;
+  for (auto& [name, object] : objects_) {
+    object.copies[server].reset();
+    names.push_back(name);
+  }
+  for (const std::string& name : names) replicate(name);
+}
+
 void Cluster::proxies_down(Duration how_long) {
   proxies_down_until_ = std::max(proxies_down_until_, now() + how_long);
 }

@@ -8,6 +8,8 @@
 //   late copies     a PUT is answered at the second copy; the third comes later, by replication, or
 //                   on a handoff: reads that do not ask for the newest see older copies
 //   object servers  one of them at a time is down for a while, or misses single requests
+//   lost disks      one server loses all its copies; what others have is copied again at once, what it
+//                   alone had (never answered 201) is gone
 //   broken PUTs     the proxy gives up or dies with none, one or all copies written: an object on a
 //                   minority that is seen by some reads and not by others
 //   404 after 201   for reads that do not ask for the newest copy, when two servers do not answer
@@ -68,6 +70,7 @@ class Cluster {
 
   // --- Weather -----------------------------------------------------------------------------------
   void object_server_down(Duration how_long);
+  void lose_disk();
   void proxies_down(Duration how_long);   // nobody accepts connections
   void go_blind(Duration how_long);       // account and container servers; never below 45 s
   void full(Duration how_long);           // PUT is answered 507

@@ -63,11 +63,12 @@ Result<Disk> tags_of(Piece piece, const BufferList& data) {
 
 // The event loop goes first, with all coroutines in it; then what they worked on.
 struct Gateway::Process {
-  Process(World& world, const std::string& name, VolumeOptions options, Workload load)
+  Process(World& world, Network& network, const std::string& name, VolumeOptions options,
+          Workload load)
       : io(std::make_unique<asio::io_context>(1)),
         work(io->get_executor()),
         store(store_config(), io->get_executor(), store_tuning(),
-              world.network.connect(io->get_executor(), name)),
+              network.connect(io->get_executor(), name)),
         volume(io->get_executor(), store, world.descriptor, options),
         changed(io->get_executor()),
         clients(io->get_executor()),
@@ -94,7 +95,11 @@ struct Gateway::Process {
 };
 
 Gateway::Gateway(World& world, std::string name)
-    : world_(world), name_(std::move(name)), chance_(world.chance.apart()) {}
+    : world_(world),
+      name_(std::move(name)),
+      chance_(world.chance.apart()),
+      network_(world.timeline, world.cluster, world.trace, chance_.apart(),
+               world.network_options) {}
 
 Gateway::~Gateway() {
   crash();
@@ -105,7 +110,7 @@ void Gateway::boot(VolumeOptions options, Workload workload) {
   const std::string who = fmt::format("{}.{}", name_, ++processes_);
   world_.trace.note("{} boots", who);
   ended_well_ = false;
-  process_ = std::make_unique<Process>(world_, who, options, workload);
+  process_ = std::make_unique<Process>(world_, network_, who, options, workload);
   process_->volume.observe(this);
   asio::co_spawn(*process_->io, serve(), [this](std::exception_ptr thrown) {
     if (thrown) world_.fail("a gateway threw an exception");
@@ -128,6 +133,7 @@ void Gateway::shut_down(std::optional<Duration> patience) {
 void Gateway::crash() {
   if (!running()) return;
   world_.trace.note("{} crashes after {} steps: {}", name_, process_->steps, process_->stage);
+  ++world_.counts.crashes;
   process_.reset();
 }
 
@@ -230,6 +236,7 @@ asio::awaitable<bool> Gateway::begin_life() {
   // Even when it has been fenced meanwhile: what it read is what its epoch began with.
   Verdict wrong = world_.oracle.begin(name_, epoch, std::move(image), process.life);
   world_.judge(std::move(wrong));
+  ++world_.counts.lives;
   co_return true;
 }
 
@@ -238,6 +245,7 @@ Task Gateway::end() {
   process.shutting_down = true;
   process.stage = "ending";
   if (chance_.one_in(2)) co_await process.clients.close();
+  if (process.volume.state() == DeviceState::fenced) ++world_.counts.fenced;
   Result<void> stopped = co_await process.volume.stop();
   world_.trace.note("{} ends: {}", name_, stopped ? "well" : stopped.error().message());
   if (stopped && process.life) world_.judge(world_.oracle.stopped(*process.life));
@@ -302,6 +310,7 @@ bool Gateway::ended(Life& life, Life::CommandId command, const Result<void>& don
                     const TicketPtr& ticket) {
   if (done) {
     life.succeeded(command, world_.oracle.next_moment());
+    ++world_.counts.commands;
     return true;
   }
   const ErrorCode code = done.error().code();
@@ -309,6 +318,7 @@ bool Gateway::ended(Life& life, Life::CommandId command, const Result<void>& don
   if (code == ErrorCode::cancelled) {
     if (!ticket || !ticket->cancelled) world_.fail("a command was cancelled without being asked");
     life.cancelled(command);
+    ++world_.counts.cancelled;
   } else if (serving()) {
     world_.fail("a command failed while the volume was online: " + done.error().message());
   }
@@ -331,6 +341,7 @@ Task Gateway::write_once() {
       co_await process.volume.write(blocks_of(piece), std::move(data), durability, ticket);
   if (!ended(*life, id, done, ticket) || !forced) co_return;
   world_.trace.note("{}: command {} is safe", name_, id);
+  ++world_.counts.flushes;
   world_.judge(world_.oracle.forced(*life, id));
 }
 
@@ -375,6 +386,7 @@ Task Gateway::flush_once() {
   world_.trace.note("{}: flush from {}: {}", name_, issued,
                     done ? "done" : done.error().message());
   if (done) {
+    ++world_.counts.flushes;
     world_.judge(world_.oracle.flushed(*life, issued));
   } else if (serving()) {
     world_.fail("a flush failed while the volume was online: " + done.error().message());
@@ -402,6 +414,7 @@ Task Gateway::read_once() {
                             tags.error().message()));
     co_return;
   }
+  ++world_.counts.reads;
   world_.judge(life->judge_read(piece, *tags, issued, answered));
 }
 

@@ -50,6 +50,8 @@ class Gateway final : public BlockDeviceObserver {
   bool idle() const noexcept;           // online, and its clients have left
   bool ended_well() const noexcept { return ended_well_; }  // the last process that ended by itself
 
+  Network& network() noexcept { return network_; }
+
   bool run_one();                // lets the process take a step; false: it has none to take
   std::string describe() const;  // what it is at, for histories that do not end
 
@@ -79,6 +81,7 @@ class Gateway final : public BlockDeviceObserver {
   World& world_;
   const std::string name_;
   Chance chance_;
+  Network network_;
   uint64_t processes_ = 0;  // so far
   bool ended_well_ = false;
   std::unique_ptr<Process> process_;

@@ -1,6 +1,7 @@
 #include "tests/sim/history.h"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 
 #include <memory>
 #include <vector>
@@ -36,7 +37,7 @@ WorldOptions random_world(Chance chance) {
   cluster.error = some_of(chance, 0.1);
   cluster.error_after = some_of(chance, 0.1);
   cluster.not_found_after = some_of(chance, 0.05);
-  if (chance.one_in(6)) cluster.bit_rot = some_of(chance, 0.02);
+  if (chance.one_in(4)) cluster.bit_rot = some_of(chance, 0.1);
   if (chance.one_in(3)) cluster.write_spread = milliseconds(1 + chance.below(250));
   cluster.replication = milliseconds(100 + chance.below(20'000));
   if (chance.one_in(2)) cluster.clock_skew = milliseconds(chance.below(5'000));
@@ -47,7 +48,7 @@ WorldOptions random_world(Chance chance) {
   network.late = some_of(chance, 0.03);
   network.duplicated = some_of(chance, 0.05);
   network.partial_body = some_of(chance, 0.05);
-  network.other_proxy = some_of(chance, 0.02);
+  network.other_proxy = some_of(chance, 0.05);
   network.slow = some_of(chance, 0.1);
   network.latency = milliseconds(2 + chance.below(30));
   return out;
@@ -75,7 +76,9 @@ Workload random_workload(Chance& chance) {
 class History {
  public:
   History(uint64_t seed, bool printing)
-      : chance_(seed), world_(seed, printing, random_world(chance_.apart())) {
+      : chance_(seed),
+        world_(seed, printing, random_world(chance_.apart())),
+        bad_weather_(!chance_.one_in(4)) {
     const uint64_t gateways = 2 + chance_.below(2);
     for (uint64_t i = 0; i < gateways; ++i) {
       const char name = static_cast<char>('A' + i);
@@ -93,18 +96,22 @@ class History {
   Task direct();
   Task create_the_volume();
   void act();
+  Task make_weather();
   void change_the_weather();
   void boot(Gateway& gateway);
   Gateway* some_gateway(bool running);
   Task come_to_rest();
   Task serve_to_the_end(Gateway& gateway);
   Task wait_until_down();
+  Task wait_until_idle();
 
   Chance chance_;
   World world_;
   std::vector<std::unique_ptr<Gateway>> gateways_;
   std::unique_ptr<asio::io_context> director_ = std::make_unique<asio::io_context>(1);
   uint64_t steps_ = 0;
+  const bool bad_weather_;
+  bool resting_ = false;
   bool over_ = false;
 };
 
@@ -128,6 +135,8 @@ HistoryReport History::run() {
   report.trace_hash = world_.trace.hash();
   report.events = world_.trace.events();
   report.steps = steps_;
+  report.counts = world_.counts;
+  report.counts.requests = world_.cluster.requests();
   report.seconds = std::chrono::duration<double>(world_.clock.now() - begun).count();
   return report;
 }
@@ -144,15 +153,16 @@ bool History::take_a_step() {
 std::string History::who_waits() {
   std::string out;
   for (const auto& gateway : gateways_) out += gateway->describe() + "; ";
-  return out + fmt::format("{} requests on their way", world_.network.waiting());
+  return out;
 }
 
 // ---- the course of events ----------------------------------------------------------------------
 
 Task History::direct() {
   co_await create_the_volume();
-  const uint64_t acts = 2 + chance_.skewed(12);
+  const uint64_t acts = 3 + chance_.skewed(12);
   boot(*gateways_[0]);
+  if (bad_weather_) asio::co_spawn(*director_, make_weather(), asio::detached);
   for (uint64_t i = 0; i < acts; ++i) {
     const Duration most = chance_.one_in(5) ? seconds(60) : seconds(5);
     co_await sleep_for(chance_.between(milliseconds(1), most));
@@ -170,7 +180,7 @@ Task History::create_the_volume() {
   SwiftTuning tuning;
   tuning.pool_threads = 0;
   SwiftStore store(config, director_->get_executor(), tuning,
-                   world_.network.connect(director_->get_executor(), "creator"));
+                   gateways_[0]->network().connect(director_->get_executor(), "creator"));
   for (int tries = 0; tries < 100; ++tries) {
     Result<VolumeDescriptor> made =
         co_await create_volume(store, "disk", ByteCount(World::kDiskBytes), world_.block_size);
@@ -188,7 +198,7 @@ Task History::create_the_volume() {
 }
 
 void History::act() {
-  const uint64_t dice = chance_.below(10);
+  const uint64_t dice = chance_.below(8);
   Gateway* up = some_gateway(true);
   Gateway* down = some_gateway(false);
   if (up == nullptr || (dice < 4 && down != nullptr)) {
@@ -199,26 +209,35 @@ void History::act() {
     std::optional<Duration> patience;
     if (chance_.one_in(2)) patience = chance_.between(Duration::zero(), seconds(30));
     up->shut_down(patience);
-  } else {
-    change_the_weather();
+  }
+}
+
+Task History::make_weather() {
+  while (!resting_) {
+    co_await sleep_for(chance_.between(milliseconds(1), seconds(30)));
+    if (!resting_) change_the_weather();
   }
 }
 
 void History::change_the_weather() {
   const Duration how_long = chance_.between(seconds(1), seconds(60));
-  const uint64_t dice = chance_.below(6);
+  const uint64_t dice = chance_.below(12);
   world_.trace.note("the weather changes: {} for {} ms", dice,
                     std::chrono::duration_cast<milliseconds>(how_long).count());
-  if (dice < 2) {
+  if (dice < 3) {
     world_.cluster.object_server_down(how_long);
-  } else if (dice == 2) {
+  } else if (dice < 5) {
+    world_.cluster.lose_disk();
+  } else if (dice == 5) {
     world_.cluster.proxies_down(how_long);
-  } else if (dice == 3) {
+  } else if (dice < 8) {
     world_.cluster.go_blind(how_long);
-  } else if (dice == 4) {
+  } else if (dice == 8) {
     world_.cluster.full(how_long);
-  } else {
+  } else if (dice == 9) {
     world_.cluster.expire_tokens();
+  } else {
+    gateways_[chance_.below(gateways_.size())]->network().cut(how_long);
   }
 }
 
@@ -240,14 +259,16 @@ Gateway* History::some_gateway(bool running) {
 // ends well; the next one finds everything.
 Task History::come_to_rest() {
   world_.trace.note("coming to rest");
+  resting_ = true;
   world_.cluster.clear_up();
-  world_.network.clear_up();
+  for (const auto& gateway : gateways_) gateway->network().clear_up();
+  while (!world_.cluster.settled()) co_await sleep_for(seconds(5));
+  if (chance_.one_in(2)) co_await wait_until_idle();
   for (const auto& gateway : gateways_) {
     if (chance_.one_in(2)) gateway->crash();
     gateway->shut_down(seconds(30));
   }
   co_await wait_until_down();
-  while (!world_.cluster.settled()) co_await sleep_for(seconds(5));
   co_await serve_to_the_end(*gateways_[0]);
   co_await serve_to_the_end(*gateways_[1]);
 }
@@ -269,6 +290,20 @@ Task History::serve_to_the_end(Gateway& gateway) {
     co_await sleep_for(seconds(1));
   }
   world_.fail("it does not come to rest: " + who_waits());
+}
+
+// Whoever runs comes to an end of what its clients want, or of its time as owner.
+Task History::wait_until_idle() {
+  const TimePoint begun = now();
+  for (const auto& gateway : gateways_) {
+    while (gateway->running() && !gateway->idle()) {
+      co_await sleep_for(milliseconds(500));
+      if (now() - begun > kLongestRest) {
+        world_.fail("its clients wait for ever: " + who_waits());
+        co_return;
+      }
+    }
+  }
 }
 
 Task History::wait_until_down() {

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "tests/sim/counts.h"
+
 namespace swiftness::sim {
 
 struct HistoryReport {
@@ -19,6 +21,7 @@ struct HistoryReport {
   uint64_t events = 0;  // in the trace
   uint64_t steps = 0;   // of all processes
   double seconds = 0;   // of virtual time
+  Counts counts;
 };
 
 HistoryReport run_history(uint64_t seed, bool printing);

@@ -79,10 +79,13 @@ void Network::send(HttpRequest request, CallPtr call, size_t proxy) {
   const bool refused = chance_.happens(options_.refused);
   const bool lost = chance_.happens(options_.lost);
   const bool late = chance_.happens(options_.late);
-  const bool duplicated = chance_.happens(options_.duplicated);
+  const bool overwrite = request.method == "PUT" && (request.url.ends_with("/fence") ||
+                                                     request.url.ends_with("/head"));
+  const bool duplicated = chance_.happens(options_.duplicated * (overwrite ? 8 : 1));
   const bool silent = chance_.one_in(2);
   const Duration there = latency();
-  if (refused || !cluster_.reachable()) {
+  const bool cut = now() < cut_until_;
+  if (!cut && (refused || !cluster_.reachable())) {
     timeline_.after(there, [this, call] { fail(call, TransportFailure::connect); });
     return;
   }
@@ -90,17 +93,19 @@ void Network::send(HttpRequest request, CallPtr call, size_t proxy) {
   const Duration left = request.deadline - now();
   const TransportFailure why =
       left < options_.stall_timeout ? TransportFailure::deadline : TransportFailure::stalled;
-  const bool may_be_slow = lost || late || left < seconds(5) || there > seconds(1);
+  const bool may_be_slow = cut || lost || late || left < seconds(5) || there > seconds(1);
   if (may_be_slow) {
     timeline_.after(std::min(left, options_.stall_timeout), [this, call, why] { fail(call, why); });
   }
+  if (cut && chance_.one_in(2)) return;
   if (lost && silent) {
     trace_.note("{} lost {} {}", call->who, request.method, short_name(request.url));
     if (chance_.one_in(2)) return;
   }
   auto message = std::make_shared<const HttpRequest>(std::move(request));
   const bool answer_lost = lost;
-  const Duration arrival = late ? chance_.between(seconds(1), minutes(3)) : there;
+  Duration arrival = late ? chance_.between(seconds(1), minutes(3)) : there;
+  if (cut) arrival += cut_until_ - now();
   // An answer that is lost ends in silence, or in a connection that breaks at once.
   CallPtr asker = call;
   if (answer_lost) {

@@ -1,4 +1,4 @@
-// Network: what lies between one gateway's HTTP client and the cluster, as an HttpTransport.
+// Network: what lies between the HTTP client of one machine and the cluster, as an HttpTransport.
 //
 // Fault model
 //   latency       of each message, now and then a hundred times as long
@@ -7,8 +7,11 @@
 //                 timeout, or a connection that breaks; the effect may have happened
 //   late          the request arrives after up to three minutes, long after the client gave it up or
 //                 died, and then takes effect
-//   duplicated    it arrives a second time, up to two minutes later
+//   duplicated    it arrives a second time, up to two minutes later; overwrites more often than
+//                 others, because they matter most
 //   proxies       from one request to the next it may be the other one that answers
+//   cut           nothing gets through for a while, and nobody says so; when it ends, some of what was
+//                 sent meanwhile arrives
 //   partial body  the connection ends in the middle of an answer
 // Requests of a gateway that crashes live on: those on their way arrive, their answers go nowhere.
 #pragma once
@@ -40,9 +43,10 @@ class Network {
       : timeline_(timeline), cluster_(cluster), trace_(trace), chance_(chance),
         options_(options) {}
 
-  // The way of one gateway, `who`, for as long as its process lives.
+  // The way of a process, `who`, for as long as it lives.
   std::unique_ptr<HttpTransport> connect(Executor executor, std::string who);
 
+  void cut(Duration how_long) { cut_until_ = std::max(cut_until_, now() + how_long); }
   void clear_up() {
     options_.refused = options_.lost = options_.late = options_.duplicated = 0;
     options_.partial_body = options_.other_proxy = options_.slow = 0;
@@ -66,6 +70,7 @@ class Network {
   Chance chance_;
   NetworkOptions options_;
   uint64_t waiting_ = 0;
+  TimePoint cut_until_{};
 };
 
 }  // namespace swiftness::sim

@@ -4,6 +4,7 @@
 //   SWIFTNESS_SIM_FIRST=<seed>    beginning with this seed (default 1)
 //   SWIFTNESS_SIM_FAILURES=<count>  ends after so many failures (default 1)
 //   SWIFTNESS_SIM_SEED=<seed>     only this one, with its trace
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -82,20 +83,26 @@ TEST_F(Simulation, EveryHistoryIsAsItShouldBe) {
   const uint64_t seeds = from_environment("SWIFTNESS_SIM_SEEDS", kSeeds);
   uint64_t steps = 0;
   double virtual_seconds = 0;
+  Counts counts;
   const uint64_t most_failures = from_environment("SWIFTNESS_SIM_FAILURES", 1);
   uint64_t failures = 0;
   for (uint64_t seed = first; seed < first + seeds && failures < most_failures; ++seed) {
     const HistoryReport report = run(seed, false);
     steps += report.steps;
     virtual_seconds += report.seconds;
+    counts += report.counts;
     if (!report.failure) continue;
     ++failures;
     print(report);
     ADD_FAILURE() << *report.failure << "\nSWIFTNESS_SIM_SEED=" << seed << " shows it again";
   }
-  std::printf("%llu histories, %llu steps, %.1f hours of virtual time\n",
-              static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(steps),
-              virtual_seconds / 3600);
+  std::printf("%s\n", fmt::format("{} histories: {} steps, {:.1f} hours of virtual time, {} lives, {} "
+                                  "fenced, {} crashes, {} commands, {} cancelled, {} flushes, {} "
+                                  "reads, {} requests",
+                                  seeds, steps, virtual_seconds / 3600, counts.lives,
+                                  counts.fenced, counts.crashes, counts.commands,
+                                  counts.cancelled, counts.flushes, counts.reads, counts.requests)
+                          .c_str());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "backend/base/random.h"
 #include "backend/volume/catalogue.h"
+#include "tests/sim/counts.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 
@@ -23,7 +24,7 @@ class World {
   World(uint64_t seed, bool printing, WorldOptions options)
       : seeded_(seed), trace(printing), chance(seed ^ 0x9e3779b97f4a7c15), timeline(clock),
         cluster(timeline, trace, chance.apart(), options.cluster),
-        network(timeline, cluster, trace, chance.apart(), options.network),
+        network_options(options.network),
         block_size(options.block_size),
         corruption_expected(options.cluster.bit_rot > 0) {}
 
@@ -47,12 +48,13 @@ class World {
   Chance chance;
   Timeline timeline;
   Cluster cluster;
-  Network network;
+  const NetworkOptions network_options;
   Oracle oracle{kSectors};
   VolumeDescriptor descriptor;
   const uint32_t block_size;
   const bool corruption_expected;  // reads may fail with it while the weather is bad
   std::optional<std::string> failure;
+  Counts counts;
 
   // --- The disk as the model sees it -------------------------------------------------------------
   // A few stripes of a large disk, so that an image is read quickly and still touches several pages
