@@ -102,16 +102,19 @@ void Volume::go_online(Era era, RecoveredLog log) {
 }
 
 Async<void> Volume::stop() {
+  Result<void> safe;
   if (state_ == DeviceState::online) {
     become(DeviceState::stopped);
     if (!builder_.empty()) seal();
     if (chunks_since_root_ > 0 && !checkpointing_) start_checkpoint();
-    while (!quitting_ && (checkpointing_ || uploader_.frontier() < uploader_.newest())) {
+    // Like a flush: what was uploaded after another gateway took the volume is lost.
+    safe = co_await make_durable(position_);
+    while (!quitting_ && checkpointing_) {
       co_await changed_.wait();
       if (chunks_since_root_ > 0 && !checkpointing_ && !quitting_) start_checkpoint();
     }
   }
-  const bool complete = uploader_.frontier() == uploader_.newest() && builder_.empty();
+  const bool complete = safe.ok() && uploader_.frontier() == uploader_.newest() && builder_.empty();
   const bool fenced = state_ == DeviceState::fenced;
   co_await halt();
   if (fenced) co_return offline(DeviceState::fenced);
