@@ -228,11 +228,12 @@ Async<void> make_container(ClientPtr client, std::string container, TimePoint de
   Result<SwiftAnswer> made = co_await client->perform(std::move(request), deadline);
   if (!made.ok()) co_return made.error();
 
-  // Create-only spares the anchor that is there; 412 is as good as 201, its contents never change.
+  // Not create-only, though its contents never change: a 412 would only say that some server has it,
+  // perhaps the one that a lost attempt reached, and not that enough have.
   BufferList contents(Buffer::copy_of(kAnchorContents));
   std::string etag = md5_hex(contents);
   Upload anchor{{container, std::string(kAnchorName)}, std::move(contents), etag, {}};
-  SwiftRequest put = put_request(*client, anchor, /*create_only=*/true);
+  SwiftRequest put = put_request(*client, anchor, /*create_only=*/false);
   put.judge = [etag](const HttpResponse& response) { return judge_anchor_put(response, etag); };
   Result<SwiftAnswer> answer = co_await client->perform(std::move(put), deadline);
   if (!answer.ok()) co_return answer.error();
