@@ -1,5 +1,5 @@
-// Chance: the only source of what could go either way in a simulated history. The same seed gives the
-// same choices on every machine.
+// Chance: the only source of what could go either way in a simulated history. The same seed gives
+// the same choices on every machine.
 #pragma once
 
 #include <cstdint>

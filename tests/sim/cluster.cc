@@ -106,15 +106,9 @@ void Cluster::clear_up() {
   options_.not_found_after = options_.bit_rot = 0;
 }
 
-bool Cluster::blind() const noexcept {
-  return std::ranges::any_of(proxies_, [](const Proxy& proxy) {
-    return now() >= proxy.blind_from && now() < proxy.blind_until;
-  });
-}
-
 bool Cluster::settled() const noexcept {
-  const bool will_see = std::ranges::all_of(
-      proxies_, [](const Proxy& proxy) { return now() >= proxy.blind_until; });
+  const bool will_see =
+      std::ranges::all_of(proxies_, [](const Proxy& proxy) { return now() >= proxy.blind_until; });
   return will_see && reachable() && now() >= full_until_ && now() >= down_until_;
 }
 

@@ -8,8 +8,8 @@
 //   late copies     a PUT is answered at the second copy; the third comes later, by replication, or
 //                   on a handoff: reads that do not ask for the newest see older copies
 //   object servers  one of them at a time is down for a while, or misses single requests
-//   lost disks      one server loses all its copies; what others have is copied again at once, what it
-//                   alone had (never answered 201) is gone
+//   lost disks      one server loses all its copies; what others have is copied again at once, what
+//                   it alone had (never answered 201) is gone
 //   broken PUTs     the proxy gives up or dies with none, one or all copies written: an object on a
 //                   minority that is seen by some reads and not by others
 //   404 after 201   for reads that do not ask for the newest copy, when two servers do not answer
@@ -17,8 +17,8 @@
 //   blind creation  two create-only PUTs at the same time both pass the look, before either wrote;
 //                   the time from look to write is shorter than a gateway lets its claim settle
 //   false 404       with account or container servers down, and its cache run out, a proxy answers
-//                   404 for everything, X-Newest or not, for at least 45 s: longer than a presence()
-//                   with all its retries, which is what the anchor rule needs
+//                   404 for everything, X-Newest or not, for at least 45 s: longer than a
+//                   presence() with all its retries, which is what the anchor rule needs
 //   new containers  are unknown for a while to a proxy that was asked for them before
 //   tombstones      are kept for a reclaim age only: a server that was down longer brings deleted
 //                   objects back
@@ -52,10 +52,10 @@ struct ClusterOptions {
   double error_after = 0;      // 503, though some or all of it happened
   double not_found_after = 0;  // a read that does not ask for the newest gets no answer from two
   double bit_rot = 0;          // a GET with a flipped bit
-  Duration write_spread = std::chrono::milliseconds(20);   // between the copies of a PUT
-  Duration replication = std::chrono::seconds(5);          // until a missing copy is made good
-  Duration clock_skew = Duration::zero();                  // of each proxy, either way, at most
-  Duration reclaim_age = std::chrono::minutes(10);         // of tombstones
+  Duration write_spread = std::chrono::milliseconds(20);  // between the copies of a PUT
+  Duration replication = std::chrono::seconds(5);         // until a missing copy is made good
+  Duration clock_skew = Duration::zero();                 // of each proxy, either way, at most
+  Duration reclaim_age = std::chrono::minutes(10);        // of tombstones
   Duration listing_lag = std::chrono::seconds(30);
 };
 
@@ -71,14 +71,13 @@ class Cluster {
   // --- Weather -----------------------------------------------------------------------------------
   void object_server_down(Duration how_long);
   void lose_disk();
-  void proxies_down(Duration how_long);   // nobody accepts connections
-  void go_blind(Duration how_long);       // account and container servers; never below 45 s
-  void full(Duration how_long);           // PUT is answered 507
+  void proxies_down(Duration how_long);  // nobody accepts connections
+  void go_blind(Duration how_long);      // account and container servers; never below 45 s
+  void full(Duration how_long);          // PUT is answered 507
   void expire_tokens() { oldest_token_ = newest_token_ + 1; }
-  void clear_up();                        // no more faults by chance; outages run their course
+  void clear_up();  // no more faults by chance; outages run their course
 
   bool reachable() const noexcept { return now() >= proxies_down_until_; }
-  bool blind() const noexcept;
   bool settled() const noexcept;  // no outage of any kind is under way
 
   // --- What the oracle looks at ------------------------------------------------------------------
@@ -133,7 +132,6 @@ class Cluster {
   Stamp stamp(size_t proxy);
   // The primary that does not answer this request; kNone: all do.
   size_t missing_server();
-  bool is_down(size_t server) const noexcept { return server == down_server_ && now() < down_until_; }
 
   static std::optional<Path> parse(const std::string& url);
   void on_container(size_t proxy, const HttpRequest& request, const Path& path, Answer answer);

@@ -98,8 +98,8 @@ Gateway::Gateway(World& world, std::string name)
     : world_(world),
       name_(std::move(name)),
       chance_(world.chance.apart()),
-      network_(world.timeline, world.cluster, world.trace, chance_.apart(),
-               world.network_options) {}
+      network_(world.timeline, world.cluster, world.trace, chance_.apart(), world.network_options) {
+}
 
 Gateway::~Gateway() {
   crash();
@@ -298,8 +298,8 @@ TicketPtr Gateway::some_ticket() {
   if (chance_.one_in(2)) return nullptr;
   auto ticket = std::make_shared<Ticket>();
   if (chance_.happens(process_->workload.cancelled * 2)) {
-    const Duration when = chance_.one_in(3) ? Duration::zero()
-                                            : chance_.between(Duration::zero(), milliseconds(200));
+    const Duration when =
+        chance_.one_in(3) ? Duration::zero() : chance_.between(Duration::zero(), milliseconds(200));
     if (when == Duration::zero()) ticket->cancelled = true;
     world_.timeline.after(when, [ticket] { ticket->cancelled = true; });
   }
@@ -335,8 +335,8 @@ Task Gateway::write_once() {
   const Durability durability = forced ? Durability::flushed : Durability::acknowledged;
   BufferList data(contents(piece, tag));
   const Life::CommandId id = life->issue({piece}, tag, world_.oracle.next_moment());
-  world_.trace.note("{}: command {} writes {} to {}+{}{}", name_, id, tag, piece.first,
-                    piece.count, forced ? ", forced" : "");
+  world_.trace.note("{}: command {} writes {} to {}+{}{}", name_, id, tag, piece.first, piece.count,
+                    forced ? ", forced" : "");
   Result<void> done =
       co_await process.volume.write(blocks_of(piece), std::move(data), durability, ticket);
   if (!ended(*life, id, done, ticket) || !forced) co_return;
@@ -383,8 +383,7 @@ Task Gateway::flush_once() {
   const Moment issued = world_.oracle.next_moment();
   world_.trace.note("{}: flush from {}", name_, issued);
   Result<void> done = co_await process.volume.flush();
-  world_.trace.note("{}: flush from {}: {}", name_, issued,
-                    done ? "done" : done.error().message());
+  world_.trace.note("{}: flush from {}: {}", name_, issued, done ? "done" : done.error().message());
   if (done) {
     ++world_.counts.flushes;
     world_.judge(world_.oracle.flushed(*life, issued));

@@ -1,8 +1,9 @@
-// Gateway: a machine that serves the volume: the production engine over the production Swift client,
-// with clients of its own. Its process can be started, stopped, and killed between any two steps.
+// Gateway: a machine that serves the volume: the production engine over the production Swift
+// client, with clients of its own. Its process can be started, stopped, and killed between any two
+// steps.
 //
-// Each process has an event loop of its own. To crash is never to run it again: coroutines end where
-// they stand. What they had sent lives on in the network.
+// Each process has an event loop of its own. To crash is never to run it again: coroutines end
+// where they stand. What they had sent lives on in the network.
 #pragma once
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -23,12 +24,12 @@ namespace swiftness::sim {
 // What the clients of a gateway do while it serves.
 struct Workload {
   uint32_t clients = 2;
-  uint32_t commands = 40;                                       // of each client, then it leaves
-  Duration pause = std::chrono::milliseconds(50);               // between two commands, at most
-  uint64_t largest_write = 64;                                  // sectors
-  double long_pause = 0.02;                                     // so long that everything idles
-  double forced = 0.1;                                          // of the writes
-  double cancelled = 0.05;                                      // of all commands
+  uint32_t commands = 40;                          // of each client, then it leaves
+  Duration pause = std::chrono::milliseconds(50);  // between two commands, at most
+  uint64_t largest_write = 64;                     // sectors
+  double long_pause = 0.02;                        // so long that everything idles
+  double forced = 0.1;                             // of the writes
+  double cancelled = 0.05;                         // of all commands
 };
 
 class Gateway final : public BlockDeviceObserver {
@@ -47,7 +48,7 @@ class Gateway final : public BlockDeviceObserver {
   void crash_in(uint64_t steps);
 
   bool running() const noexcept { return process_ != nullptr; }
-  bool idle() const noexcept;           // online, and its clients have left
+  bool idle() const noexcept;                               // online, and its clients have left
   bool ended_well() const noexcept { return ended_well_; }  // the last process that ended by itself
 
   Network& network() noexcept { return network_; }

@@ -35,11 +35,11 @@ WorldOptions random_world(Chance chance) {
   ClusterOptions& cluster = out.cluster;
   cluster.missed = some_of(chance, 0.3);
   cluster.error = some_of(chance, 0.1);
-  cluster.error_after = some_of(chance, 0.1);
+  cluster.error_after = some_of(chance, chance.one_in(4) ? 0.5 : 0.1);
   cluster.not_found_after = some_of(chance, 0.05);
   if (chance.one_in(4)) cluster.bit_rot = some_of(chance, 0.1);
   if (chance.one_in(3)) cluster.write_spread = milliseconds(1 + chance.below(250));
-  cluster.replication = milliseconds(100 + chance.below(20'000));
+  cluster.replication = milliseconds(100 + chance.below(chance.one_in(3) ? 100'000 : 10'000));
   if (chance.one_in(2)) cluster.clock_skew = milliseconds(chance.below(5'000));
   cluster.reclaim_age = seconds(10 + chance.below(600));
   NetworkOptions& network = out.network;
@@ -49,7 +49,7 @@ WorldOptions random_world(Chance chance) {
   network.duplicated = some_of(chance, 0.05);
   network.partial_body = some_of(chance, 0.05);
   network.other_proxy = some_of(chance, 0.05);
-  network.slow = some_of(chance, 0.1);
+  if (chance.one_in(2)) network.slow = some_of(chance, 0.06);
   network.latency = milliseconds(2 + chance.below(30));
   return out;
 }
@@ -79,6 +79,9 @@ class History {
       : chance_(seed),
         world_(seed, printing, random_world(chance_.apart())),
         bad_weather_(!chance_.one_in(4)) {
+    world_.cluster.on_delete([this](const std::string& name) {
+      world_.fail(name + " is deleted, and this version deletes nothing");
+    });
     const uint64_t gateways = 2 + chance_.below(2);
     for (uint64_t i = 0; i < gateways; ++i) {
       const char name = static_cast<char>('A' + i);
@@ -271,6 +274,7 @@ Task History::come_to_rest() {
   co_await wait_until_down();
   co_await serve_to_the_end(*gateways_[0]);
   co_await serve_to_the_end(*gateways_[1]);
+  world_.trace.note("at the end {} bytes are stored", world_.cluster.bytes_stored());
 }
 
 Task History::serve_to_the_end(Gateway& gateway) {

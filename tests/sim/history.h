@@ -1,7 +1,7 @@
 // History: one run of the simulator, a function of its seed alone.
 //
-// Two or three gateways on one volume, started, stopped, crashed and started again at random, so that
-// they take it from each other; each with clients that write, unmap, flush, read and cancel; a
+// Two or three gateways on one volume, started, stopped, crashed and started again at random, so
+// that they take it from each other; each with clients that write, unmap, flush, read and cancel; a
 // network and a Swift that misbehave as network.h and cluster.h say. At the end the weather clears
 // up, and what is left must come to rest and be right. What is right says oracle.h.
 #pragma once

@@ -38,7 +38,8 @@ class Network::Transport final : public HttpTransport {
       co_return closed;
     }
     auto call = std::make_shared<Call>(executor_, who_);
-    if (network_.chance_.happens(network_.options_.other_proxy)) proxy_ = network_.chance_.below(kProxies);
+    if (network_.chance_.happens(network_.options_.other_proxy))
+      proxy_ = network_.chance_.below(kProxies);
     ++network_.waiting_;
     network_.send(std::move(request), call, proxy_);
     while (!call->outcome) co_await call->done.wait();
@@ -60,8 +61,9 @@ std::unique_ptr<HttpTransport> Network::connect(Executor executor, std::string w
 }
 
 Duration Network::latency() {
-  Duration all_well = chance_.between(milliseconds(1), options_.latency);
-  return chance_.happens(options_.slow) ? all_well * 100 : all_well;
+  const Duration all_well = chance_.between(milliseconds(1), options_.latency);
+  const Duration long_way = chance_.between(milliseconds(100), seconds(10));
+  return chance_.happens(options_.slow) ? long_way : all_well;
 }
 
 void Network::end(const CallPtr& call, HttpOutcome outcome) {
@@ -79,8 +81,8 @@ void Network::send(HttpRequest request, CallPtr call, size_t proxy) {
   const bool refused = chance_.happens(options_.refused);
   const bool lost = chance_.happens(options_.lost);
   const bool late = chance_.happens(options_.late);
-  const bool overwrite = request.method == "PUT" && (request.url.ends_with("/fence") ||
-                                                     request.url.ends_with("/head"));
+  const bool overwrite = request.method == "PUT" &&
+                         (request.url.ends_with("/fence") || request.url.ends_with("/head"));
   const bool duplicated = chance_.happens(options_.duplicated * (overwrite ? 8 : 1));
   const bool silent = chance_.one_in(2);
   const Duration there = latency();
@@ -93,7 +95,8 @@ void Network::send(HttpRequest request, CallPtr call, size_t proxy) {
   const Duration left = request.deadline - now();
   const TransportFailure why =
       left < options_.stall_timeout ? TransportFailure::deadline : TransportFailure::stalled;
-  const bool may_be_slow = cut || lost || late || left < seconds(5) || there > seconds(1);
+  const bool may_be_slow =
+      cut || options_.slow > 0 || lost || late || left < seconds(5) || there > seconds(1);
   if (may_be_slow) {
     timeline_.after(std::min(left, options_.stall_timeout), [this, call, why] { fail(call, why); });
   }

@@ -93,8 +93,11 @@ Verdict Life::judge_read(Piece piece, const Disk& seen, Moment issued, Moment an
 class Life::Explanation {
  public:
   Explanation(const Life& life, const Disk& image)
-      : life_(life), image_(image), in_(life.commands_.size(), false),
-        visible_(image.size(), kBase), before_(life.promised_) {}
+      : life_(life),
+        image_(image),
+        in_(life.commands_.size(), false),
+        visible_(image.size(), kBase),
+        before_(life.promised_) {}
 
   Verdict judge() {
     Verdict wrong = find_writers();
@@ -145,8 +148,8 @@ class Life::Explanation {
     return std::nullopt;
   }
 
-  // Which of the trims it was that made a sector zero does not show: one that is in anyway, else the
-  // earliest, which brings the least with it.
+  // Which of the trims it was that made a sector zero does not show: one that is in anyway, else
+  // the earliest, which brings the least with it.
   Verdict find_trims() {
     for (bool grown = true; grown;) {
       grown = false;
@@ -171,9 +174,8 @@ class Life::Explanation {
 
   bool needs_trim(uint64_t sector) const {
     if (life_.base_[sector] != 0) return true;
-    return std::ranges::any_of(life_.covering_[sector], [&](CommandId id) {
-      return in_[id] && command(id).tag != 0;
-    });
+    return std::ranges::any_of(life_.covering_[sector],
+                               [&](CommandId id) { return in_[id] && command(id).tag != 0; });
   }
 
   // With all that is in and covers the sector before it.

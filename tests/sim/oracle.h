@@ -2,8 +2,9 @@
 // and every read of it. Pure: it sees commands, answers and images, nothing of the engine.
 //
 // Each time a gateway comes online a Life begins, in an epoch. Commands are issued and answered at
-// moments; a command takes effect at some point in between, all of it at once. So a command that was
-// answered before another was issued comes first; two that overlap in time come in either order.
+// moments; a command takes effect at some point in between, all of it at once. So a command that
+// was answered before another was issued comes first; two that overlap in time come in either
+// order.
 //
 // What is asked of the image a later life begins with, given the life before it (by epoch):
 //   prefix       it is the base of that life with some commands applied, in an order the moments
@@ -45,7 +46,9 @@ using Verdict = std::optional<std::string>;  // what is wrong; nothing: all is w
 class Life {
  public:
   Life(std::string gateway, uint64_t epoch, Disk base)
-      : gateway_(std::move(gateway)), epoch_(epoch), base_(std::move(base)),
+      : gateway_(std::move(gateway)),
+        epoch_(epoch),
+        base_(std::move(base)),
         covering_(base_.size()) {}
 
   using CommandId = uint32_t;

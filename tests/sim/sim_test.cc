@@ -96,13 +96,14 @@ TEST_F(Simulation, EveryHistoryIsAsItShouldBe) {
     print(report);
     ADD_FAILURE() << *report.failure << "\nSWIFTNESS_SIM_SEED=" << seed << " shows it again";
   }
-  std::printf("%s\n", fmt::format("{} histories: {} steps, {:.1f} hours of virtual time, {} lives, {} "
-                                  "fenced, {} crashes, {} commands, {} cancelled, {} flushes, {} "
-                                  "reads, {} requests",
-                                  seeds, steps, virtual_seconds / 3600, counts.lives,
-                                  counts.fenced, counts.crashes, counts.commands,
-                                  counts.cancelled, counts.flushes, counts.reads, counts.requests)
-                          .c_str());
+  std::printf(
+      "%s\n",
+      fmt::format("{} histories: {} steps, {:.1f} hours of virtual time, {} lives, {} "
+                  "fenced, {} crashes, {} commands, {} cancelled, {} flushes, {} "
+                  "reads, {} requests",
+                  seeds, steps, virtual_seconds / 3600, counts.lives, counts.fenced, counts.crashes,
+                  counts.commands, counts.cancelled, counts.flushes, counts.reads, counts.requests)
+          .c_str());
 }
 
 }  // namespace

@@ -22,7 +22,10 @@ struct WorldOptions {
 class World {
  public:
   World(uint64_t seed, bool printing, WorldOptions options)
-      : seeded_(seed), trace(printing), chance(seed ^ 0x9e3779b97f4a7c15), timeline(clock),
+      : seeded_(seed),
+        trace(printing),
+        chance(seed ^ 0x9e3779b97f4a7c15),
+        timeline(clock),
         cluster(timeline, trace, chance.apart(), options.cluster),
         network_options(options.network),
         block_size(options.block_size),
