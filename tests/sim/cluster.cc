@@ -71,8 +71,14 @@ void Cluster::object_server_down(Duration how_long) {
   down_until_ = now() + how_long;
 }
 
+void Cluster::refuse_writes(Duration how_long) {
+  if (now() < refusing_until_) return;
+  writable_server_ = chance_.below(kPrimaries);
+  refusing_until_ = now() + how_long;
+}
+
 void Cluster::lose_disk() {
-  if (now() < down_until_ + options_.replication * 2) return;
+  if (now() < down_until_ + options_.replication * 2 || now() < refusing_until_) return;
   const size_t server = chance_.below(kPrimaries);
   trace_.note("object server {} loses its disk", server);
   std::vector<std::string> names;
@@ -109,7 +115,8 @@ void Cluster::clear_up() {
 bool Cluster::settled() const noexcept {
   const bool will_see =
       std::ranges::all_of(proxies_, [](const Proxy& proxy) { return now() >= proxy.blind_until; });
-  return will_see && reachable() && now() >= full_until_ && now() >= down_until_;
+  return will_see && reachable() && now() >= full_until_ && now() >= down_until_ &&
+         now() >= refusing_until_;
 }
 
 size_t Cluster::missing_server() {
@@ -276,9 +283,13 @@ void Cluster::put(size_t proxy, const HttpRequest& request, const Path& path, An
   }
   std::ranges::sort(writes, {}, &Write::after);
   const Duration quorum_at = writes[kQuorum - 1].after;
-  const bool broken = chance_.happens(options_.error_after);
+  const bool refused = now() < refusing_until_;
+  const bool broken = chance_.happens(options_.error_after) || refused;
   size_t written = writes.size();
-  if (broken) {
+  if (refused) {
+    std::erase_if(writes, [this](const Write& write) { return write.server != writable_server_; });
+    written = writes.size();
+  } else if (broken) {
     written = chance_.below(writes.size() + 1);
   } else if (missing == kNone && chance_.happens(options_.missed)) {
     written = kQuorum;  // the last one fails after the answer
@@ -429,6 +440,9 @@ void Cluster::replicate(const std::string& name) {
   if (!any) {
     objects_.erase(found);
     return;
+  }
+  if (now() < refusing_until_) {
+    return replicate_later(name, object, refusing_until_ - now() + options_.replication);
   }
   const size_t down = now() < down_until_ ? down_server_ : kNone;
   const Copy* newest = newest_copy(object, down);

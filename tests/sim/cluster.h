@@ -10,6 +10,7 @@
 //   object servers  one of them at a time is down for a while, or misses single requests
 //   lost disks      one server loses all its copies; what others have is copied again at once, what
 //                   it alone had (never answered 201) is gone
+//   refused writes  two servers take no writes: every PUT is answered 503 and leaves one copy
 //   broken PUTs     the proxy gives up or dies with none, one or all copies written: an object on a
 //                   minority that is seen by some reads and not by others
 //   404 after 201   for reads that do not ask for the newest copy, when two servers do not answer
@@ -74,6 +75,7 @@ class Cluster {
   void proxies_down(Duration how_long);  // nobody accepts connections
   void go_blind(Duration how_long);      // account and container servers; never below 45 s
   void full(Duration how_long);          // PUT is answered 507
+  void refuse_writes(Duration how_long);  // by all object servers but one
   void expire_tokens() { oldest_token_ = newest_token_ + 1; }
   void clear_up();  // no more faults by chance; outages run their course
 
@@ -159,6 +161,8 @@ class Cluster {
   TimePoint down_until_{};
   TimePoint proxies_down_until_{};
   TimePoint full_until_{};
+  size_t writable_server_ = kNone;
+  TimePoint refusing_until_{};
   uint64_t next_stamp_ = 0;
   uint64_t newest_token_ = 1;
   uint64_t oldest_token_ = 1;

@@ -224,7 +224,7 @@ Task History::make_weather() {
 
 void History::change_the_weather() {
   const Duration how_long = chance_.between(seconds(1), seconds(60));
-  const uint64_t dice = chance_.below(12);
+  const uint64_t dice = chance_.below(14);
   world_.trace.note("the weather changes: {} for {} ms", dice,
                     std::chrono::duration_cast<milliseconds>(how_long).count());
   if (dice < 3) {
@@ -239,6 +239,8 @@ void History::change_the_weather() {
     world_.cluster.full(how_long);
   } else if (dice == 9) {
     world_.cluster.expire_tokens();
+  } else if (dice < 12) {
+    world_.cluster.refuse_writes(how_long);
   } else {
     gateways_[chance_.below(gateways_.size())]->network().cut(how_long);
   }

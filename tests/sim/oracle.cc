@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace swiftness::sim {
 
@@ -144,6 +145,9 @@ class Life::Explanation {
       }
       visible_[sector] = *id;
       take(*id);
+      for (CommandId other : life_.covering_[sector]) {
+        if (other != *id) covered_up_.insert({other, *id});
+      }
     }
     return std::nullopt;
   }
@@ -178,10 +182,12 @@ class Life::Explanation {
                                [&](CommandId id) { return in_[id] && command(id).tag != 0; });
   }
 
-  // With all that is in and covers the sector before it.
+  // With all that is in and covers the sector before it; and none of these shows in another sector
+  // of both.
   bool may_be_last(CommandId last, uint64_t sector) const {
     return std::ranges::none_of(life_.covering_[sector], [&](CommandId id) {
-      return in_[id] && command(id).tag != command(last).tag && life_.surely_before(last, id);
+      if (!in_[id] || command(id).tag == 0) return false;
+      return life_.surely_before(last, id) || covered_up_.contains({last, id});
     });
   }
 
@@ -257,17 +263,41 @@ class Life::Explanation {
       }
     }
     if (left == 0) return std::nullopt;
-    std::string out = "no order of these commands makes it; one of them is torn:";
-    for (CommandId id = 0; id < count; ++id) {
-      if (in_[id] && waits_for[id] > 0) out += " [" + life_.describe(id) + "]";
+    return "no order makes it, one of these is torn: " + describe_circle(later, waits_for);
+  }
+
+  // Whoever is left waits for another one that is left: going back from any of them ends in a
+  // circle.
+  std::string describe_circle(const std::vector<std::vector<CommandId>>& later,
+                              const std::vector<uint32_t>& waits_for) const {
+    CommandId at = 0;
+    while (!in_[at] || waits_for[at] == 0) ++at;
+    std::vector<CommandId> path;
+    while (std::ranges::find(path, at) == path.end()) {
+      path.push_back(at);
+      for (CommandId id = 0; id < in_.size(); ++id) {
+        if (!in_[id] || waits_for[id] == 0) continue;
+        if (std::ranges::find(later[id], at) == later[id].end()) continue;
+        at = id;
+        break;
+      }
     }
-    return out;
+    std::string out;
+    for (auto it = std::ranges::find(path, at); it != path.end(); ++it) {
+      out += fmt::format("[{}: {}", *it, life_.describe(*it));
+      for (uint64_t sector = 0; sector < image_.size(); ++sector) {
+        if (visible_[sector] == *it) out += fmt::format(" {}", sector);
+      }
+      out += "] after ";
+    }
+    return out + "the first";
   }
 
   const Life& life_;
   const Disk& image_;
   std::vector<bool> in_;
   std::vector<CommandId> visible_;
+  std::set<std::pair<CommandId, CommandId>> covered_up_;  // the first by the second, a write
   Moment before_;
 };
 

@@ -100,6 +100,18 @@ TEST_F(OracleTest, ARangeOfATrimIsNotLeftOut) {
   EXPECT_FALSE(next_life_may_begin_with({0, 0, 1, 1, 1, 1, 1, 1})) << "half of it";
 }
 
+TEST_F(OracleTest, WhichTrimItWasFollowsFromWhatElseShows) {
+  // The first trim is covered up by the write, so it was the second that took sector 3.
+  Life::CommandId first = life_->issue({{0, 8}}, 0, now());
+  Life::CommandId write = life_->issue({{2, 4}}, 1, now());
+  life_->succeeded(first, now());
+  life_->succeeded(write, now());
+  Life::CommandId second = life_->issue({{3, 1}}, 0, now());
+  EXPECT_TRUE(next_life_may_begin_with({0, 0, 1, 0, 1, 1, 0, 0}));
+  life_->cancelled(second);
+  EXPECT_FALSE(next_life_may_begin_with({0, 0, 1, 0, 1, 1, 0, 0}));
+}
+
 TEST_F(OracleTest, AReadSeesWhatWasAnsweredAndMaySeeWhatIsUnderWay) {
   change({{0, 1}}, 1);
   Life::CommandId open = life_->issue({{0, 1}}, 2, now());

@@ -137,7 +137,9 @@ TEST_F(RecoveryTest, AChunkThatDoesNotFollowTheOneBeforeIsDamage) {
   std::copy(forged.begin(), forged.end(), other.writable().begin());
   ASSERT_TRUE(shared_.contents->put(name, BufferList(other), {}).ok());
   Gateway reader(shared_, disk_, 2);
-  EXPECT_EQ(reader.attach().error().code(), ErrorCode::corrupt);
+  Result<void> attached = reader.attach();
+  ASSERT_FALSE(attached.ok());
+  EXPECT_EQ(attached.error().code(), ErrorCode::corrupt);
 }
 
 TEST_F(RecoveryTest, AnUnprovenTailIsWrittenAgainAsItWas) {
