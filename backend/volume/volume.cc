@@ -139,18 +139,21 @@ void Volume::start_log(Era era, RecoveredLog log) {
 }
 
 Async<void> Volume::stop() {
+  Result<void> safe;
   const bool served = state_ == DeviceState::online;
   if (served) {
     become(DeviceState::stopped);
     collector_->stop();
     if (!builder_.empty()) seal();
     if (chunks_since_root_ > 0 && !checkpointing_) start_checkpoint();
-    while (!quitting_ && (checkpointing_ || uploader_.frontier() < uploader_.newest())) {
+    // Like a flush: what was uploaded after another gateway took the volume is lost.
+    safe = co_await make_durable_in_store(position_);
+    while (!quitting_ && checkpointing_) {
       co_await changed_.wait();
       if (chunks_since_root_ > 0 && !checkpointing_ && !quitting_) start_checkpoint();
     }
   }
-  const bool complete = uploader_.frontier() == uploader_.newest() && builder_.empty();
+  const bool complete = safe.ok() && uploader_.frontier() == uploader_.newest() && builder_.empty();
   if (served && complete && !quitting_) {
     // Only what is still ours can be given back.
     Result<void> released = co_await check_ownership(objects_, era_);
@@ -224,7 +227,19 @@ Async<BufferList> Volume::read(BlockRange range) {
   Result<void> online = check_online();
   if (!online) co_return online.error();
   Gate::Pass pass(gate_);
-  const SectorRange sectors = sectors_of(range);
+  Result<BufferList> data = co_await read_sectors(sectors_of(range));
+  if (!data && data.error().code() == ErrorCode::corrupt) {
+    // Another gateway that took the volume over deletes what its map does not need. What is missing
+    // is damage only as long as the volume is ours.
+    while (verifying_ && !quitting_) co_await changed_.wait();
+    if (quitting_) co_return offline(state_);
+    Result<void> ours = co_await verify_ownership();
+    if (!ours) co_return ours.error();
+  }
+  co_return data;
+}
+
+Async<BufferList> Volume::read_sectors(SectorRange sectors) {
   const ReadAhead::Seen seen = sequential_.read(sectors.first.value(), sectors.count.value());
   if (seen.fetch) {
     const SectorRange ahead{Sector(seen.fetch->first), SectorCount(seen.fetch->count)};

@@ -129,6 +129,7 @@ class Volume final : public BlockDevice {
   };
 
   Async<std::vector<ExtentMap::Piece>> look_up(SectorRange range);
+  Async<BufferList> read_sectors(SectorRange sectors);
   Async<void> admit(uint64_t bytes, size_t extents, TicketPtr ticket);
 
   // volume_prefetch.cc
