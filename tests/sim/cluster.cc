@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "backend/base/hash.h"
+#include "backend/object_store.h"
 
 namespace swiftness::sim {
 namespace {
@@ -98,6 +98,10 @@ void Cluster::go_blind(Duration how_long) {
   for (Proxy& proxy : proxies_) {
     if (now() < proxy.blind_until) continue;
     if (chance_.one_in(3)) continue;
+    if (chance_.one_in(2)) {
+      proxy.blind_after_anchor = std::max(how_long, kShortestBlindness);
+      continue;
+    }
     proxy.blind_from = now() + chance_.between(Duration::zero(), seconds(30));
     proxy.blind_until = proxy.blind_from + std::max(how_long, kShortestBlindness);
   }
@@ -110,6 +114,7 @@ void Cluster::full(Duration how_long) {
 void Cluster::clear_up() {
   options_.missed = options_.error = options_.error_after = 0;
   options_.not_found_after = options_.bit_rot = 0;
+  for (Proxy& proxy : proxies_) proxy.blind_after_anchor.reset();
 }
 
 bool Cluster::settled() const noexcept {
@@ -378,6 +383,12 @@ void Cluster::read(size_t proxy, const HttpRequest& request, const Path& path, A
   if (found != objects_.end() && newest) copy = newest_copy(found->second, missing);
   if (found != objects_.end() && !newest && !unlucky) copy = some_copy(found->second, missing);
   if (copy == nullptr || copy->tombstone) return answer(reply(proxy, 404));
+  Proxy& p = proxies_[proxy];
+  if (p.blind_after_anchor && path.object == kAnchorName) {
+    p.blind_from = now() + chance_.between(milliseconds(1), milliseconds(50));
+    p.blind_until = p.blind_from + *p.blind_after_anchor;
+    p.blind_after_anchor.reset();
+  }
   if (request.method == "HEAD") {
     HttpResponse response = reply(proxy, 200);
     response.headers.add("Content-Length", std::to_string(copy->data.size()));

@@ -19,7 +19,8 @@
 //                   the time from look to write is shorter than a gateway lets its claim settle
 //   false 404       with account or container servers down, and its cache run out, a proxy answers
 //                   404 for everything, X-Newest or not, for at least 45 s: longer than a
-//                   presence() with all its retries, which is what the anchor rule needs
+//                   presence() with all its retries, which is what the anchor rule needs; it likes
+//                   to begin right after an anchor was seen
 //   new containers  are unknown for a while to a proxy that was asked for them before
 //   tombstones      are kept for a reclaim age only: a server that was down longer brings deleted
 //                   objects back
@@ -121,6 +122,7 @@ class Cluster {
     Duration skew{};
     TimePoint blind_from{};
     TimePoint blind_until{};
+    std::optional<Duration> blind_after_anchor;  // for so long, from the next look at an anchor on
     std::map<std::string, TimePoint> missing_until;  // containers it believes not to exist
   };
   struct Path {

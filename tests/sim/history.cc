@@ -48,7 +48,7 @@ WorldOptions random_world(Chance chance) {
   network.late = some_of(chance, 0.03);
   network.duplicated = some_of(chance, 0.05);
   network.partial_body = some_of(chance, 0.05);
-  network.other_proxy = some_of(chance, 0.05);
+  network.other_proxy = some_of(chance, chance.one_in(5) ? 0.5 : 0.05);
   if (chance.one_in(2)) network.slow = some_of(chance, 0.06);
   network.latency = milliseconds(2 + chance.below(30));
   return out;
