@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "backend/base/gate.h"
+#include "backend/base/log.h"
 
 namespace swiftness {
 namespace {
@@ -219,7 +220,10 @@ Async<void> Checkpointer::write(Snapshot& snapshot) {
   for (const Snapshot::Object& object : snapshot.objects) bytes_written_ += object.data.size();
   bytes_written_ += bytes;
   installed(snapshot);
-  co_return co_await write_head(objects_, snapshot.root.name);
+  // Only a hint: without it the next attach looks a little longer.
+  Result<void> hinted = co_await write_head(objects_, snapshot.root.name);
+  if (!hinted) log::debug("volume {}: {}", objects_.descriptor.name, hinted.error().message());
+  co_return Result<void>();
 }
 
 namespace {

@@ -70,8 +70,14 @@ Async<void> Volume::attach() {
   mapping_ = std::make_unique<Mapping>(executor_, objects_, eras_, options_.map_memory);
   Result<RecoveredLog> log =
       co_await recover_log(objects_, *highest, mapping_->map, mapping_->ledger);
-  if (!log) co_return log.error();
-  Result<void> proven = co_await prove_tail(objects_, *log);
+  Result<void> proven = log ? Result<void>() : Result<void>(log.error());
+  if (proven) proven = co_await prove_tail(objects_, *log);
+  if (!proven && proven.error().code() == ErrorCode::corrupt) {
+    // A gateway that attached after us deletes what it does not need: damage it is only if there is
+    // none.
+    Result<void> ours = co_await check_ownership(objects_, *era);
+    if (!ours) co_return ours;
+  }
   if (!proven) co_return proven;
 
   Result<void> journal = co_await take_journal(*era, *highest, log->position);
@@ -87,7 +93,11 @@ Async<void> Volume::attach() {
   Result<void> published = co_await publish_start(objects_, start);
   Result<void> ours = published;
   if (ours) ours = co_await check_ownership(objects_, *era);
-  if (ours) ours = co_await write_head(objects_, RootName{*era, 0});
+  if (ours) {
+    // Only a hint: without it the next attach looks a little longer.
+    Result<void> hinted = co_await write_head(objects_, RootName{*era, 0});
+    if (!hinted) log::debug("volume {}: {}", objects_.descriptor.name, hinted.error().message());
+  }
   if (ours && quitting_) ours = offline(DeviceState::stopped);
   if (!ours) {
     co_await drop_journal();
