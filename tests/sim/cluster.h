@@ -73,9 +73,9 @@ class Cluster {
   // --- Weather -----------------------------------------------------------------------------------
   void object_server_down(Duration how_long);
   void lose_disk();
-  void proxies_down(Duration how_long);  // nobody accepts connections
-  void go_blind(Duration how_long);      // account and container servers; never below 45 s
-  void full(Duration how_long);          // PUT is answered 507
+  void proxies_down(Duration how_long);   // nobody accepts connections
+  void go_blind(Duration how_long);       // account and container servers; never below 45 s
+  void full(Duration how_long);           // PUT is answered 507
   void refuse_writes(Duration how_long);  // by all object servers but one
   void expire_tokens() { oldest_token_ = newest_token_ + 1; }
   void clear_up();  // no more faults by chance; outages run their course
