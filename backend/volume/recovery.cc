@@ -215,6 +215,12 @@ class RollForward {
     Result<ChunkHead> head = co_await read_chunk_head(objects_, era, sequence);
     if (!head) co_return head.error();
     if (head->header.frontier >= gap) {
+      // The writer may not have noticed yet that it was fenced, and have filled the gap meanwhile.
+      Presence now = co_await presence_of(objects_.store, missing);
+      if (now != Presence::no) {
+        co_return Error(ErrorCode::unavailable,
+                        to_string(missing) + " came, or may have, after it had been looked for");
+      }
       co_return Error(ErrorCode::corrupt,
                       fmt::format("{} is missing, although it was durable when chunk {} was sealed",
                                   to_string(missing), sequence.value()));
