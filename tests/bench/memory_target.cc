@@ -50,6 +50,8 @@ class ArrayDevice final : public BlockDevice {
   Async<std::vector<AllocationPiece>> allocation(BlockRange range) override {
     co_return std::vector<AllocationPiece>{AllocationPiece{range, true}};
   }
+  Async<Prefetched> prefetch(BlockRange) override { co_return Prefetched::all; }
+  ByteCount prefetch_room() const override { return ByteCount(bytes_.size()); }
   Usage usage() const override { return {}; }
   void observe(BlockDeviceObserver*) override {}
 

@@ -437,13 +437,10 @@ targets:
         mutual_chap: { user: gw1, secret_file: x }
 )"),
       ElementsAre("6: discovery.chap: " + no, "7: discovery.mutual_chap: " + no,
-                  "8: limits.map_memory: " + no,
                   "12: stores.v3.auth.version: version 3 is " + no + " (use 1)",
                   "13: stores.v3.region: " + no,
                   "16: stores.v1.auth.project: belongs to auth version 3; version 1 has url, user "
                   "and key",
-                  "20: volumes.vm-disk.durability: \"journal\" is " + no + " (use store)",
-                  "21: volumes.vm-disk.journal: " + no + " (use none)",
                   "22: volumes.vm-disk.compression: \"zstd\" is " + no + " (use none)",
                   "23: volumes.vm-disk.encryption: " + no, "24: volumes.vm-disk.quota: " + no,
                   "25: volumes.vm-disk.thin_threshold: " + no,
@@ -455,9 +452,31 @@ targets:
                   "35: targets[0].access[0].mutual_chap: " + no));
 }
 
-TEST(Config, AReadCacheHasASensibleSize) {
+TEST(Config, ADurabilityAndItsJournal) {
   EXPECT_THAT(
       errors(kPortals + R"(stores:
+  here: { type: directory, path: objects }
+  scratch: { type: memory }
+volumes:
+  a: { store: here, durability: both }
+  b: { store: here, journal: none }
+  c: { store: here, journal: { size: 1MiB } }
+  d: { store: here, durability: store, journal: yes }
+  e: { store: scratch, durability: journal }
+  f: { store: scratch, journal: { size: 1GiB } }
+  g: { store: here, durability: store, journal: { size: 1GiB } }
+  h: { store: scratch }
+)"),
+      ElementsAre("9: volumes.a.durability: \"both\" is neither journal nor store",
+                  "10: volumes.b.journal: none goes with durability: store only",
+                  "11: volumes.c.journal.size: \"1MiB\" is not from 64MiB to 1TiB",
+                  "12: volumes.d.journal: \"yes\" is neither none nor a mapping with a size",
+                  "13: volumes.e.durability: journal is of no use to a store in memory: use store",
+                  "14: volumes.f.journal: is of no use to a store in memory: use none"));
+}
+
+TEST(Config, AReadCacheHasASensibleSize) {
+  EXPECT_THAT(errors(kPortals + R"(stores:
   here: { type: directory, path: objects }
   scratch: { type: memory }
 volumes:
@@ -467,10 +486,10 @@ volumes:
   d: { store: here, read_cache: { size: 1GiB, path: /tmp } }
   e: { store: scratch, read_cache: { size: 1GiB } }
 )"),
-      ElementsAre("10: volumes.b.read_cache.size: \"63MiB\" is not from 64MiB to 64TiB",
-                  "11: volumes.c.read_cache.size: is missing",
-                  "12: volumes.d.read_cache.path: unknown key",
-                  "13: volumes.e.read_cache: is of no use to a volume that is in memory"));
+              ElementsAre("10: volumes.b.read_cache.size: \"63MiB\" is not from 64MiB to 64TiB",
+                          "11: volumes.c.read_cache.size: is missing",
+                          "12: volumes.d.read_cache.path: unknown key",
+                          "13: volumes.e.read_cache: is of no use to a volume that is in memory"));
 }
 
 }  // namespace
