@@ -129,7 +129,11 @@ Async<void> raise_fence(const VolumeObjects& objects, Era era) {
   co_return Result<void>();
 }
 
-Async<std::optional<Start>> find_highest_start(const VolumeObjects& objects, Epoch below) {
+namespace {
+
+enum class Look { only, and_prove };
+
+Async<std::optional<Start>> highest_start(const VolumeObjects& objects, Epoch below, Look look) {
   uint64_t top = below.value() - 1;  // the highest epoch not yet looked at
   while (top > 0) {
     std::vector<std::string> names;
@@ -140,13 +144,34 @@ Async<std::optional<Start>> find_highest_start(const VolumeObjects& objects, Epo
       const ObjectName name = objects.names.start(Epoch(top - i));
       if (found[i] == Presence::unknown) co_return in_doubt(name);
       if (found[i] == Presence::no) continue;
-      Result<Start> start = co_await prove_record<Start>(objects, name, decode_start);
+      Result<Start> start = Error(ErrorCode::unavailable, "not read");
+      if (look == Look::and_prove) {
+        start = co_await prove_record<Start>(objects, name, decode_start);
+      } else {
+        const GetOptions newest{.newest = true};
+        start = co_await read_record<Start>(objects, name, decode_start, newest);
+      }
       if (!start) co_return start.error();
       co_return std::optional<Start>(*start);
     }
     top -= batch;
   }
   co_return std::optional<Start>();
+}
+
+}  // namespace
+
+Async<std::optional<Start>> find_highest_start(const VolumeObjects& objects, Epoch below) {
+  co_return co_await highest_start(objects, below, Look::and_prove);
+}
+
+Async<std::optional<Start>> look_for_start(const VolumeObjects& objects) {
+  Result<Epoch> known = co_await hinted_epoch(objects);
+  if (!known) co_return known.error();
+  known = co_await highest_claim(objects, *known);
+  if (!known) co_return known.error();
+  const Epoch above = known->next();
+  co_return co_await highest_start(objects, above, Look::only);
 }
 
 Async<void> publish_start(const VolumeObjects& objects, Start start) {

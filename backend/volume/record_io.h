@@ -33,9 +33,9 @@ Async<T> read_record(const VolumeObjects& objects, ObjectName object, Decode<T> 
   co_return record;
 }
 
-// Reads a record that was written once, and PUTs the same bytes again. What one look found may be on a
-// minority of servers, left there by an attempt that died, and be gone tomorrow: whoever is going to
-// build on it first makes it last.
+// Reads a record that was written once, and PUTs the same bytes again. What one look found may be
+// on a minority of servers, left there by an attempt that died, and be gone tomorrow: whoever is
+// going to build on it first makes it last.
 template <class T>
 Async<T> prove_record(const VolumeObjects& objects, ObjectName object, Decode<T> decode) {
   GetOptions newest{.newest = true};

@@ -60,6 +60,11 @@ Volume::~Volume() = default;
 Async<void> Volume::attach() {
   CHECK(state_ == DeviceState::attaching);
   Gate::Pass pass(gate_);
+  Result<void> allowed = co_await may_claim();
+  if (!allowed) {
+    co_await drop_journal();
+    co_return allowed;
+  }
   ClaimTimes times{options_.claim_settle, options_.claim_limit};
   Result<Era> era = co_await claim_epoch(objects_, times);
   if (!era) co_return era.error();

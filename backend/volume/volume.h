@@ -146,6 +146,8 @@ class Volume final : public BlockDevice {
   Duration seal_age() const;
 
   // volume_journal.cc
+  Async<void> open_own_journal();
+  Async<void> may_claim();
   Async<void> take_journal(Era era, std::optional<Start> highest, LogPosition log_end);
   Async<void> may_abandon(std::optional<Start> highest, std::string why);
   Async<void> replay_journal();

@@ -7,6 +7,36 @@
 
 namespace swiftness {
 
+Async<void> Volume::open_own_journal() {
+  if (journal_ || options_.journal == nullptr) co_return Result<void>();
+  Result<std::unique_ptr<LocalFile>> file = co_await options_.journal->open();
+  if (!file) co_return file.error().within("journal");
+  Result<std::unique_ptr<Journal>> opened =
+      co_await open_journal(executor_, std::move(*file), objects_.uuid());
+  if (!opened) co_return opened.error().within("journal");
+  journal_ = std::move(*opened);
+  co_return Result<void>();
+}
+
+// Asked before anything is claimed: a claim stops the gateway that serves the volume now, and
+// nobody shall do that by an attach that is refused in the end.
+Async<void> Volume::may_claim() {
+  Result<void> opened = co_await open_own_journal();
+  if (!opened) co_return opened;
+  Result<std::optional<Start>> highest = co_await look_for_start(objects_);
+  if (!highest) co_return highest.error();
+  if (!*highest || !(*highest)->journaled) co_return Result<void>();
+  const Era& era = (*highest)->era;
+  if (!journal_) co_return co_await may_abandon(*highest, "this gateway has no journal");
+  const JournalFacts facts = journal_->facts();
+  const bool ours =
+      facts.state == JournalFacts::State::usable && (facts.stamp == era || facts.before == era);
+  if (ours) co_return Result<void>();
+  Result<void> allowed =
+      co_await may_abandon(*highest, "this gateway's journal of it is new, or of another time");
+  co_return allowed;
+}
+
 // Finds out what the journal has that the store has not, and makes it ours. Afterwards journal_ is
 // stamped, or there is none.
 Async<void> Volume::take_journal(Era era, std::optional<Start> highest, LogPosition log_end) {
@@ -18,12 +48,8 @@ Async<void> Volume::take_journal(Era era, std::optional<Start> highest, LogPosit
   }
   bool settled = false;  // all that was acknowledged is here, or given up
   if (options_.journal != nullptr) {
-    Result<std::unique_ptr<LocalFile>> file = co_await options_.journal->open();
-    if (!file) co_return file.error().within("journal");
-    Result<std::unique_ptr<Journal>> opened =
-        co_await open_journal(executor_, std::move(*file), objects_.uuid());
-    if (!opened) co_return opened.error().within("journal");
-    journal_ = std::move(*opened);
+    Result<void> opened = co_await open_own_journal();
+    if (!opened) co_return opened;
     const JournalFacts facts = journal_->facts();
     const JournalVerdict verdict = judge(facts, log);
     if (verdict.action == JournalVerdict::Action::refuse) {
@@ -40,11 +66,8 @@ Async<void> Volume::take_journal(Era era, std::optional<Start> highest, LogPosit
       if (!aside) co_return aside.error().within("journal");
       log::warning("volume {}: {}; it was set aside as {}", objects_.descriptor.name, verdict.why,
                    *aside);
-      file = co_await options_.journal->open();
-      if (!file) co_return file.error().within("journal");
-      opened = co_await open_journal(executor_, std::move(*file), objects_.uuid());
-      if (!opened) co_return opened.error().within("journal");
-      journal_ = std::move(*opened);
+      opened = co_await open_own_journal();
+      if (!opened) co_return opened;
       settled = true;
     }
   }

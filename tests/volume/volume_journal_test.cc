@@ -139,6 +139,18 @@ TEST_F(JournaledVolume, WithoutAnyJournalAnAttachNeedsForce) {
   EXPECT_EQ(second.attach().error().code(), ErrorCode::conflict);
 }
 
+TEST_F(JournaledVolume, ARefusedAttachDoesNotStopTheOneThatServes) {
+  auto first = attached(home_);
+  ASSERT_TRUE(first->write(0, 8, 1).ok());
+  FakeHome elsewhere;
+  auto second = gateway(elsewhere);
+  EXPECT_EQ(second->attach().error().code(), ErrorCode::conflict);
+  Gateway third(shared_, descriptor_, 7, quick_options());
+  EXPECT_EQ(third.attach().error().code(), ErrorCode::conflict);
+  ASSERT_TRUE(first->write(8, 8, 2).ok());
+  EXPECT_TRUE(first->stop().ok());
+}
+
 TEST_F(JournaledVolume, ACleanStopReleasesTheVolume) {
   auto first = attached(home_);
   ASSERT_TRUE(first->write(0, 8, 1).ok());
