@@ -22,6 +22,8 @@ constexpr ByteCount kMiB{1ULL << 20}, kTiB{1ULL << 40};
 constexpr ByteCount kLargestVolume{64ULL << 40};
 // What one volume needs: a chunk being filled and one on its way.
 constexpr ByteCount kLeastDirtyMemory{32ULL << 20};
+constexpr ByteCount kLeastJournal{64ULL << 20};
+constexpr ByteCount kDefaultJournal{1ULL << 30};
 
 void read_admin(Section admin, Config& config) {
   std::optional<Value> listen = admin.find("listen");
@@ -87,7 +89,7 @@ Limits read_limits(Section limits) {
   limits.number<uint32_t>("sessions", out.sessions, {1, 65535});
   limits.size("memory", out.memory, {ByteCount(64 * kMiB.value()), kTiB});
   limits.size("dirty_memory", out.dirty_memory, {kLeastDirtyMemory, kTiB});
-  limits.unsupported("map_memory");
+  limits.size("map_memory", out.map_memory, {ByteCount(16 * kMiB.value()), kTiB});
   limits.finish();
   return out;
 }
@@ -146,6 +148,42 @@ void read_block_size(Section& volume, Volume& out) {
   out.block_size = static_cast<uint32_t>(*bytes);
 }
 
+// durability: journal | store, journal: { size } | none. What a store in memory keeps is gone with
+// the process: a journal of it would be of nothing.
+void read_durability(Section& volume, Volume& out, const Config& config) {
+  auto store = config.stores.find(out.store);
+  const bool in_memory =
+      store != config.stores.end() && std::holds_alternative<MemoryStoreConfig>(store->second);
+  std::string durability = in_memory ? "store" : "journal";
+  volume.text("durability", durability);
+  out.durable_in_journal = durability == "journal";
+  std::optional<Value> given = volume.find("durability");
+  if (given && durability != "journal" && durability != "store") {
+    given->error(fmt::format("\"{}\" is neither journal nor store", durability));
+  }
+  std::optional<Value> journal = volume.find("journal");
+  if (out.durable_in_journal) out.journal = kDefaultJournal;
+  if (journal && journal->is_map()) {
+    Section section = journal->section();
+    ByteCount size = kDefaultJournal;
+    section.size("size", size, {kLeastJournal, kTiB});
+    section.finish();
+    out.journal = size;
+    if (in_memory) journal->error("is of no use to a store in memory: use none");
+  } else if (journal) {
+    std::optional<std::string> text = journal->text();
+    if (text && *text != "none") {
+      journal->error(fmt::format("\"{}\" is neither none nor a mapping with a size", *text));
+    } else if (out.durable_in_journal) {
+      journal->error("none goes with durability: store only");
+    }
+    out.journal.reset();
+  }
+  if (given && out.durable_in_journal && in_memory) {
+    given->error("journal is of no use to a store in memory: use store");
+  }
+}
+
 Volume read_volume(const std::string& name, Section volume, const Config& config) {
   Volume out;
   out.name = name;
@@ -160,8 +198,7 @@ Volume read_volume(const std::string& name, Section volume, const Config& config
   volume.boolean("create", out.create);
   read_size(volume, out);
   read_block_size(volume, out);
-  volume.only("durability", "store");
-  volume.only("journal", "none");
+  read_durability(volume, out, config);
   volume.only("compression", "none");
   volume.unsupported("read_cache");
   volume.unsupported("encryption");

@@ -1,6 +1,6 @@
 // The gateway's configuration: what gateway.yaml says, as plain structs (gateway.example.yaml shows
-// the keys). Filled once at start-up, read by target/gateway and by the command line; nobody changes
-// it.
+// the keys). Filled once at start-up, read by target/gateway and by the command line; nobody
+// changes it.
 //
 // A configuration is all right or it is refused as a whole: every problem of a file is reported at
 // once, each as one line `file:line: key: what is wrong and what would be right`. A key whose
@@ -43,6 +43,7 @@ struct Limits {
   ByteCount memory{1ULL << 30};  // buffers of commands under way
   ByteCount dirty_memory{
       256ULL << 20};  // acknowledged bytes not yet in a store, all volumes together
+  ByteCount map_memory{256ULL << 20};  // of where data are, all volumes together
 };
 
 struct Volume {
@@ -51,6 +52,8 @@ struct Volume {
   std::optional<ByteCount> size;  // to create it with, or to compare; always there with `create`
   bool create = false;            // create it when it is absent; otherwise absence is an error
   std::optional<uint32_t> block_size;  // bytes; to create it with (512 if not given), or to compare
+  bool durable_in_journal = true;      // durability: journal; otherwise store
+  std::optional<ByteCount> journal;    // size of its file; nothing: none
 };
 
 struct Lun {

@@ -8,7 +8,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "backend/base/log.h"
 #include "config/config.h"
@@ -35,6 +38,7 @@ struct Arguments {
   std::string config;
   log::Level log_level = log::Level::info;
   bool only_check = false;
+  std::vector<std::string> forced;
 };
 
 // The process's signals, and how it ends.
@@ -83,10 +87,10 @@ class Supervisor {
   int exit_code_ = kDone;
 };
 
-int serve(config::Config config) {
+int serve(config::Config config, std::set<std::string> forced) {
   std::signal(SIGPIPE, SIG_IGN);
   asio::io_context io(1);
-  Gateway gateway(io.get_executor(), std::move(config));
+  Gateway gateway(io.get_executor(), std::move(config), std::move(forced));
   Result<void> started = gateway.start();
   if (!started) {
     log::error("{}", started.error().message());
@@ -109,7 +113,13 @@ int run(const Arguments& arguments) {
     std::printf("%s is right\n", arguments.config.c_str());
     return kDone;
   }
-  return serve(std::move(*outcome.config));
+  for (const std::string& name : arguments.forced) {
+    if (outcome.config->find_volume(name) != nullptr) continue;
+    std::fprintf(stderr, "error: --force-attach: the configuration has no volume \"%s\"\n",
+                 name.c_str());
+    return kUsage;
+  }
+  return serve(std::move(*outcome.config), {arguments.forced.begin(), arguments.forced.end()});
 }
 
 }  // namespace
@@ -132,6 +142,10 @@ int main(int argc, char** argv) {
                  "Least severe lines logged: debug, info, warning or error (default: info)")
       ->transform(CLI::Transformer(levels).description(""))
       ->type_name("LEVEL");
+  app.add_option("--force-attach", arguments.forced,
+                 "Attach this volume even if another gateway may have data of it in its journal "
+                 "that are not in the store: they are abandoned for good. May be repeated")
+      ->type_name("VOLUME");
   app.add_flag("--check", arguments.only_check, "Only check the configuration");
   try {
     app.parse(argc, argv);

@@ -7,8 +7,8 @@
 //            recover the store's log
 //            judge(facts, log)   use | set aside (rename, open a fresh one) | refuse
 //            stamp()             before start/<n> is published
-//            publish start/<n>, go online
-//            replay()            each position from log end + 1 to newest()
+//            publish start/<n>
+//            replay()            each position from log end + 1 to newest(), in order; go online
 //   serve    enqueue(), written(), synced(), release(), read()
 //   stop     close()
 //

@@ -8,14 +8,14 @@
 namespace swiftness {
 namespace {
 
-// Whether this record is the one that belongs at `offset`. Epochs never go back in a ring, and from
-// `begins` on there is one only: what an earlier gateway wrote behind a torn tail may have survived
-// there, and would else join on to what was written over the tear.
+// Whether this record is the one that belongs at `offset`. From `begins` on there is one epoch
+// only: what an earlier gateway wrote behind a torn tail may have survived there, and would else
+// join on to what was written over the tear.
 bool belongs(const JournalRecordHeader& header, const Superblock& superblock, uint64_t offset,
-             LogPosition position, Epoch previous) {
+             LogPosition position) {
   if (header.offset != offset || header.position != position) return false;
-  if (offset >= superblock.begins) return header.epoch == superblock.stamp.epoch;
-  return header.epoch >= previous && header.epoch < superblock.stamp.epoch;
+  const bool is_own = header.epoch == superblock.stamp.epoch;
+  return is_own == (offset >= superblock.begins);
 }
 
 // The second half of a scan: what do later records tell about the one that is missing at out.head?
@@ -114,18 +114,16 @@ Async<ScannedRing> scan_ring(JournalRing ring, Superblock superblock) {
   const uint64_t limit = superblock.tail_offset + ring.bytes();
   JournalReader reader(ring);
   LogPosition position = superblock.tail_position;
-  Epoch epoch;
   for (;;) {
     Result<JournalReader::Found> found =
         co_await reader.read_record(superblock.generation, out.head, limit);
     if (!found && found.error().code() != ErrorCode::corrupt) co_return found.error();
-    if (!found || !belongs(found->header, superblock, out.head, position, epoch)) break;
+    if (!found || !belongs(found->header, superblock, out.head, position)) break;
     out.starts.push_back(out.head);
     out.head = found->header.end();
     out.proven = std::max(out.proven, found->header.synced);
     out.frontier = std::max(out.frontier, found->header.frontier);
     if (out.head <= superblock.begins) out.proven = position;  // the stamp saw to it
-    epoch = found->header.epoch;
     position = position.next();
   }
   Evidence evidence(ring, superblock, out);

@@ -36,6 +36,15 @@ struct VolumeReport {
   uint64_t newest_sequence = 0;   // last chunk sealed
   uint64_t durable_sequence = 0;  // it and all before it are in the store
   uint64_t chunks_in_flight = 0;
+  uint64_t journal_size = 0;       // bytes of its room; 0: there is none
+  uint64_t journal_used = 0;       // bytes
+  uint64_t chunks = 0;             // in the store
+  uint64_t stored = 0;             // bytes of them
+  uint64_t live = 0;               // bytes that the disk refers to
+  uint64_t awaiting_deletion = 0;  // bytes of chunks that will be deleted
+  uint64_t written = 0;            // bytes, by initiators, since the attach
+  uint64_t put = 0;                // bytes, to the store, since the attach: all that writing costs
+  uint64_t moved = 0;              // bytes of them that garbage collection moved
 };
 
 struct VolumeList {

@@ -11,7 +11,9 @@ namespace swiftness::admin {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VolumeReport, name, store, uuid, size, block_size,
                                                 configured, state, trouble, target, lun, mapped,
                                                 unsafe, unsafe_seconds, epoch, newest_sequence,
-                                                durable_sequence, chunks_in_flight)
+                                                durable_sequence, chunks_in_flight, journal_size,
+                                                journal_used, chunks, stored, live,
+                                                awaiting_deletion, written, put, moved)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VolumeList, volumes, problems)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CreateVolume, name, store, size, block_size)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SessionReport, initiator, address, target, isid,

@@ -174,6 +174,22 @@ int print_volume(const admin::VolumeReport& volume) {
     rows.push_back(
         {"Chunks", fmt::format("{} written, {} durable, {} in flight", volume.newest_sequence,
                                volume.durable_sequence, volume.chunks_in_flight)});
+    rows.push_back({"Journal", volume.journal_size == 0
+                                   ? "none"
+                                   : fmt::format("{} of {} in use", human_size(volume.journal_used),
+                                                 human_size(volume.journal_size))});
+    rows.push_back({"In the store",
+                    fmt::format("{} in {} chunks, {} of it live, {} about to be deleted",
+                                human_size(volume.stored), volume.chunks, human_size(volume.live),
+                                human_size(volume.awaiting_deletion))});
+    if (volume.written > 0) {
+      rows.push_back(
+          {"Amplification",
+           fmt::format("{:.2f} ({} put for {} written; {} moved by garbage collection)",
+                       static_cast<double>(volume.put) / static_cast<double>(volume.written),
+                       human_size(volume.put), human_size(volume.written),
+                       human_size(volume.moved))});
+    }
     rows.push_back({"Epoch", std::to_string(volume.epoch)});
   }
   if (!volume.trouble.empty()) rows.push_back({"Trouble", volume.trouble});

@@ -47,9 +47,10 @@ iscsi::TargetNode node_of(const config::Target& target, scsi::TaskRouter* router
 
 }  // namespace
 
-Gateway::Gateway(Executor executor, config::Config config)
+Gateway::Gateway(Executor executor, config::Config config, std::set<std::string> forced)
     : executor_(executor),
       config_(std::move(config)),
+      forced_(std::move(forced)),
       listing_(executor),
       stopping_(executor),
       changed_(executor) {}
@@ -84,9 +85,11 @@ void Gateway::make_volumes() {
   VolumeOptions options;
   if (!config_.volumes.empty()) {
     options.dirty_memory = ByteCount(config_.limits.dirty_memory.value() / config_.volumes.size());
+    options.map_memory = ByteCount(config_.limits.map_memory.value() / config_.volumes.size());
   }
   for (const config::Volume& volume : config_.volumes) {
     Store& store = stores_.at(volume.store);
+    options.force = forced_.contains(volume.name);
     auto on_known = [this, name = volume.name](Volume& known) { add_logical_unit(name, known); };
     volumes_.push_back(std::make_unique<ServedVolume>(executor_, volume, *store.objects,
                                                       store.is_lasting ? state_dir_.get() : nullptr,

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,9 @@ enum class StopOutcome {
 
 class Gateway final : private admin::Service {
  public:
-  Gateway(Executor executor, config::Config config);
+  // `forced`: names of volumes that are attached even though another gateway may hold data of them
+  // that are not in the store.
+  Gateway(Executor executor, config::Config config, std::set<std::string> forced = {});
   ~Gateway() override;  // if it was started, only after stop() was `clean`
 
   // Listens and begins to attach. An Error names what has to be put right; then nothing runs.
@@ -87,6 +90,7 @@ class Gateway final : private admin::Service {
 
   Executor executor_;
   config::Config config_;
+  const std::set<std::string> forced_;
   std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   std::unique_ptr<StateDir> state_dir_;
   std::map<std::string, Store> stores_;

@@ -73,6 +73,15 @@ admin::VolumeReport Gateway::report(const ServedVolume& served) const {
   out.newest_sequence = status.newest_sequence;
   out.durable_sequence = status.durable_sequence;
   out.chunks_in_flight = status.chunks_in_flight;
+  out.journal_size = status.journal_bytes;
+  out.journal_used = status.journal_used;
+  out.chunks = status.chunks;
+  out.stored = status.stored.value();
+  out.live = status.live.value();
+  out.awaiting_deletion = status.garbage.awaiting_bytes;
+  out.written = status.written.value();
+  out.put = status.put.value();
+  out.moved = status.garbage.moved_bytes;
   return out;
 }
 

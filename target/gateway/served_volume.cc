@@ -9,6 +9,7 @@
 #include "backend/base/log.h"
 #include "backend/base/random.h"
 #include "config/values.h"
+#include "target/gateway/volume_lock.h"
 
 namespace swiftness {
 namespace {
@@ -52,6 +53,12 @@ void ServedVolume::start() {
 
 void ServedVolume::become_known(const VolumeDescriptor& descriptor) {
   if (volume_) return;
+  if (wanted_.journal && memory_ != nullptr) {
+    journal_ = std::make_unique<JournalFile>(memory_->journal_of(descriptor.uuid),
+                                             wanted_.journal->value());
+    options_.journal = journal_.get();
+    options_.durable_in_journal = wanted_.durable_in_journal;
+  }
   volume_ = std::make_unique<Volume>(gate_.executor(), store_, descriptor, options_);
   on_known_(*volume_);
 }
@@ -106,7 +113,15 @@ Async<void> ServedVolume::attach_once() {
   // From here to attach() nothing waits: stop() never meets a volume about to be attached.
   if (stopping_) co_return Error(ErrorCode::cancelled, "the gateway is stopping");
   become_known(*found);
+  if (lock_.number() < 0) {
+    Result<FileDescriptor> lock = lock_volume(found->uuid);
+    if (!lock) co_return lock.error();
+    lock_ = std::move(*lock);
+  }
   Result<void> attached = co_await volume_->attach();
+  if (!attached && volume_->state() != DeviceState::attaching) {
+    co_return hopeless(attached.error().message() + "; restart this gateway to try again");
+  }
   if (!attached && attached.error().code() == ErrorCode::fenced) {
     co_return hopeless(attached.error().message() + "; restart this gateway to take it back");
   }
@@ -186,6 +201,7 @@ Task ServedVolume::stop() {
     }
   }
   co_await gate_.close();
+  lock_ = FileDescriptor();
 }
 
 bool ServedVolume::is_online() const noexcept {
@@ -193,6 +209,10 @@ bool ServedVolume::is_online() const noexcept {
 }
 
 bool ServedVolume::has_unsafe_data() const noexcept {
+  // What is in the journal is there after a restart, too.
+  const bool in_journal =
+      volume_ && volume_->status().journal_bytes > 0 && volume_->status().journal_trouble.empty();
+  if (in_journal) return false;
   return stop_failed_ || (volume_ && volume_->usage().unsafe > ByteCount(0));
 }
 
@@ -202,7 +222,9 @@ std::string ServedVolume::trouble() const {
   if (volume_->state() == DeviceState::fenced) {
     return "another gateway has taken it over; restart this one to take it back";
   }
-  return volume_->status().trouble;
+  const VolumeStatus status = volume_->status();
+  if (!status.journal_trouble.empty()) return "the journal failed: " + status.journal_trouble;
+  return status.trouble;
 }
 
 }  // namespace swiftness

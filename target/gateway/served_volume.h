@@ -16,6 +16,7 @@
 #include <string>
 
 #include "backend/base/gate.h"
+#include "backend/base/posix_file.h"
 #include "backend/object_store.h"
 #include "backend/volume/volume.h"
 #include "config/config.h"
@@ -67,6 +68,8 @@ class ServedVolume {
   Gate gate_;
   AsyncEvent wake_;
   std::optional<RememberedVolume> remembered_;
+  std::unique_ptr<JournalFile> journal_;
+  FileDescriptor lock_;  // while the volume is attached, or about to be (volume_lock.h)
   std::unique_ptr<Volume> volume_;
   std::string trouble_;
   bool stopping_ = false;

@@ -104,6 +104,7 @@ std::string read_line(int file) {
 Result<std::unique_ptr<StateDir>> StateDir::open(const fs::path& path) {
   std::error_code failure;
   fs::create_directories(path / "volumes", failure);
+  if (!failure) fs::create_directories(path / "journal", failure);
   if (failure) {
     return Error(ErrorCode::invalid,
                  fmt::format("cannot create the state folder {}: {} (gateway.state_dir names it)",
@@ -132,6 +133,10 @@ Result<std::unique_ptr<StateDir>> StateDir::open(const fs::path& path) {
     return system_error(fmt::format("cannot write {}", lock_file.native()), code);
   }
   return std::unique_ptr<StateDir>(new StateDir(path, lock));
+}
+
+fs::path StateDir::journal_of(const Uuid& volume) const {
+  return path_ / "journal" / to_string(volume);
 }
 
 StateDir::~StateDir() {

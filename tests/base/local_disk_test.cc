@@ -110,9 +110,12 @@ TEST_F(LocalDiskTest, SaysWhatFailedAndWhere) {
   ASSERT_FALSE(a_folder.ok());
   EXPECT_NE(a_folder.error().message().find("Is a directory"), std::string::npos);
 
-  Result<std::unique_ptr<LocalDisk>> a_device = open("/dev/null", 4096);
-  ASSERT_FALSE(a_device.ok());
-  EXPECT_EQ(a_device.error().message(), "/dev/null: neither a file nor a block device");
+  // Of its own folder: a bug in opening must find nothing of the machine's to spoil.
+  const fs::path fifo = folder.path() / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  Result<std::unique_ptr<LocalDisk>> a_fifo = open(fifo, 4096);
+  ASSERT_FALSE(a_fifo.ok());
+  EXPECT_EQ(a_fifo.error().message(), fifo.native() + ": neither a file nor a block device");
 }
 
 TEST_F(LocalDiskTest, LeavesNothingBehindWhenThereIsNoSpace) {

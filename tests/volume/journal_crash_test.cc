@@ -102,9 +102,11 @@ class History {
     Async<void> stamping =
         machine_.journal->stamp(era_of(epoch_), last_started_, LogPosition(stored_));
     watch(std::move(stamping), 0, unheard, std::make_shared<bool>(false));
-    for (uint64_t steps = random_() % 40; steps > 0; --steps) {
+    // Each of its syncs is a moment of interest.
+    const uint64_t syncs = machine_.disk.syncs() + random_() % 4;
+    for (uint64_t steps = 0; steps < 10000 && machine_.disk.syncs() < syncs; ++steps) {
       machine_.io.restart();
-      if (machine_.io.poll_one() == 0) JournalMachine::advance();
+      if (machine_.io.poll_one() == 0 && !JournalMachine::advance()) break;
     }
     end(chance(0.3) ? Ending::process_crash : Ending::power_cut);
   }

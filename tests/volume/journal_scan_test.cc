@@ -18,6 +18,10 @@ struct JournalScanTest : testing::Test {
     CHECK(machine.open().ok());
     return machine.journal->facts();
   }
+  Superblock superblock(size_t slot) const {
+    const Buffer bytes = machine.disk.contents(kSuperblockPlaces[slot], kSuperblockBytes);
+    return decode_superblock(bytes.bytes()).superblock;
+  }
   JournalFacts after_raw_write(uint64_t offset, Buffer data) {
     {
       std::unique_ptr<LocalFile> file = machine.disk.open();
@@ -180,7 +184,9 @@ TEST_F(JournalScanTest, RecordsOfTheRingBeforeAreNotTaken) {
   machine.put(6);
   ASSERT_TRUE(machine.written(6).ok());
   machine.crash();
+  const uint64_t generation = superblock(0).generation;
   machine.start(2, 6);
+  EXPECT_NE(superblock(0).generation, generation);
   const JournalFacts facts = reopened();
   EXPECT_EQ(facts.oldest, LogPosition(7));
   EXPECT_EQ(facts.newest, LogPosition(6));
@@ -255,18 +261,50 @@ TEST_F(JournalScanTest, ASuperblockThatCannotBeReadLeavesTheOther) {
 
 TEST_F(JournalScanTest, NeverOverwritesTheNewerSuperblock) {
   machine.start(1, 0);
-  const auto slot = [this](size_t i) {
-    return decode_superblock(machine.disk.contents(kSuperblockPlaces[i], kSuperblockBytes).bytes());
-  };
   for (uint64_t position = 1; position <= 9; ++position) {
-    const Superblock before[2] = {slot(0).superblock, slot(1).superblock};
+    const Superblock before[2] = {superblock(0), superblock(1)};
     const size_t older = before[0].sequence < before[1].sequence ? 0 : 1;
     machine.put(position, 100);
     ASSERT_TRUE(machine.written(position).ok());
     machine.journal->release(LogPosition(position));
     machine.settle();
-    EXPECT_EQ(slot(1 - older).superblock, before[1 - older]);
-    EXPECT_EQ(slot(older).superblock.tail_position, LogPosition(position + 1));
+    EXPECT_EQ(superblock(1 - older), before[1 - older]);
+    EXPECT_EQ(superblock(older).tail_position, LogPosition(position + 1));
+  }
+}
+
+Async<void> stamp_and_drop(Journal& journal) {
+  (void)co_await journal.stamp(era_of(2), era_of(1), LogPosition(1));
+  co_return Result<void>();
+}
+
+TEST_F(JournalScanTest, AStampOverwritesTheOlderSuperblockFirst) {
+  for (int i = 0; i < 2; ++i) {
+    JournalMachine one;
+    one.start(1, 0);
+    one.put(1, 100);
+    ASSERT_TRUE(one.written(1).ok());
+    one.put(2);
+    ASSERT_TRUE(one.synced(2).ok());
+    one.put(3);  // says that nothing needs to be written again
+    ASSERT_TRUE(one.synced(3).ok());
+    if (i == 1) one.journal->release(LogPosition(1));  // then the newer one is in the other place
+    one.settle();
+    one.crash();
+    ASSERT_TRUE(one.open().ok());
+    const auto sequence = [&one](size_t slot) {
+      const Buffer bytes = one.disk.contents(kSuperblockPlaces[slot], kSuperblockBytes);
+      return decode_superblock(bytes.bytes()).superblock.sequence;
+    };
+    const size_t older = sequence(0) < sequence(1) ? 0 : 1;
+    const uint64_t newest = sequence(1 - older);
+    std::optional<Result<void>> outcome;
+    asio::co_spawn(one.io, keep_outcome(stamp_and_drop(*one.journal), outcome),
+                   JournalMachine::rethrow);
+    one.run_until([&] { return sequence(0) > newest || sequence(1) > newest; });
+    EXPECT_GT(sequence(older), newest);
+    EXPECT_EQ(sequence(1 - older), newest);
+    one.run_until([&] { return outcome.has_value(); });
   }
 }
 

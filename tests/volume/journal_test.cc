@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "backend/base/local_disk.h"
+#include "tests/gateway/temporary_folder.h"
 #include "tests/volume/journal_machine.h"
 
 namespace swiftness {
@@ -524,6 +526,57 @@ TEST_F(JournalTest, CloseWritesWhatIsEnqueued) {
   machine.close();
   ASSERT_TRUE(machine.open().ok());
   EXPECT_EQ(machine.newest(), 1U);
+}
+
+// ---- on a real disk ----------------------------------------------------------------------------
+
+Async<void> write_and_close(Executor executor, std::filesystem::path path, uint64_t records) {
+  Result<std::unique_ptr<LocalDisk>> disk = co_await LocalDisk::open(path, 1 << 20);
+  if (!disk) co_return disk.error();
+  Result<std::unique_ptr<Journal>> journal =
+      co_await open_journal(executor, std::move(*disk), kJournalVolume);
+  if (!journal) co_return journal.error();
+  Era none;
+  Result<void> done = co_await (*journal)->stamp(era_of(1), none, LogPosition(0));
+  for (uint64_t position = 1; done && position <= records; ++position) {
+    JournalRecord record = write_record(position, 8);
+    Result<JournalPlace> place = (*journal)->enqueue(record);
+    if (!place) co_return place.error();
+    done = co_await (*journal)->synced(LogPosition(position));
+    if (position > 100) (*journal)->release(LogPosition(position - 100));
+  }
+  co_await (*journal)->close();
+  co_return done;
+}
+
+Async<uint64_t> count_after_reopening(Executor executor, std::filesystem::path path) {
+  Result<std::unique_ptr<LocalDisk>> disk = co_await LocalDisk::open(path, 1 << 20);
+  if (!disk) co_return disk.error();
+  Result<std::unique_ptr<Journal>> journal =
+      co_await open_journal(executor, std::move(*disk), kJournalVolume);
+  if (!journal) co_return journal.error();
+  uint64_t sound = 0;
+  const LogPosition newest = (*journal)->newest();
+  for (LogPosition position = (*journal)->oldest(); position <= newest;
+       position = position.next()) {
+    Result<Journal::Replayed> replayed = co_await (*journal)->replay(position);
+    if (!replayed) co_return replayed.error();
+    if (same(replayed->record, write_record(position.value(), 8))) ++sound;
+  }
+  co_return newest.value() * 1000 + sound;
+}
+
+TEST(JournalOnDisk, GoesRoundARealFile) {
+  asio::io_context io;
+  TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "journal";
+  Result<void> written = run(io, write_and_close(io.get_executor(), path, 500));
+  ASSERT_TRUE(written.ok()) << written.error().message();
+  Result<uint64_t> found = run(io, count_after_reopening(io.get_executor(), path));
+  ASSERT_TRUE(found.ok()) << found.error().message();
+  EXPECT_EQ(*found / 1000, 500U);
+  EXPECT_GE(*found % 1000, 100U) << "what was not released";
+  EXPECT_LT(*found % 1000, 300U);
 }
 
 }  // namespace
