@@ -8,6 +8,8 @@
 #   compare WORKLOAD TITLE UNIT TARGET
 #                                 a line of the table: medians of both sides, and their ratio; the
 #                                 ratio is remembered for absurd_ratio
+#   favour PID...                 priority over whatever else runs on this machine, for both sides
+#                                 alike, if SWIFTNESS_BENCH_NICE says so (say -10; needs root)
 #   conditions                    commit, date, machine and load, for the record
 #
 # The script that reads this sets root, work, span, and for each side url[SIDE] and pids[SIDE].
@@ -79,7 +81,20 @@ compare() { # workload, title, key, target; sides: ours and peer
 # Below half of a target something is broken, however noisy the machine is.
 absurd_ratio() { awk "BEGIN { exit !($worst < 0.5) }"; }
 
+favour() {
+  local pid nice=${SWIFTNESS_BENCH_NICE:-}
+  [ -n "$nice" ] || return 0
+  for pid in "$@"; do
+    if [ "$(cat /proc/sys/kernel/sched_autogroup_enabled 2>/dev/null)" = 1 ]; then
+      echo "$nice" >"/proc/$pid/autogroup"  # a session's own value is all that others feel
+    else
+      renice -n "$nice" -p $(ls "/proc/$pid/task") >/dev/null
+    fi
+  done
+}
+
 conditions() {
   echo "commit $(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown), $(date -u +%FT%RZ)," \
-    "$(nproc) cores, $(uname -r), load$(uptime | sed 's/.*load average://')"
+    "$(nproc) cores, $(uname -r), load$(uptime | sed 's/.*load average://')" \
+    "${SWIFTNESS_BENCH_NICE:+, nice $SWIFTNESS_BENCH_NICE}"
 }
