@@ -5,9 +5,10 @@
 #   measure SIDE ROUND WORKLOAD [SECONDS]
 #                                 one run of bench_load; its line, and the CPU seconds that the
 #                                 servers of this side used until they were idle, go to $results
-#   compare WORKLOAD TITLE UNIT TARGET
-#                                 a line of the table: medians of both sides, and their ratio; the
-#                                 ratio is remembered for absurd_ratio
+#   table_head OURS PEER          names of the columns
+#   compare TITLE TARGET OURS PEER
+#                                 a line of the table: medians of both sides, each given as "SIDE
+#                                 WORKLOAD KEY", and their ratio, which absurd_ratio remembers
 #   favour PID...                 priority over whatever else runs on this machine, for both sides
 #                                 alike, if SWIFTNESS_BENCH_NICE says so (say -10; needs root)
 #   conditions                    commit, date, machine and load, for the record
@@ -52,8 +53,9 @@ median() { # side, workload, key
   awk -v side="side=$1" -v workload="workload=$2" -v key="$3" '
     $1 == side && $3 == workload {
       for (i = 1; i <= NF; i++) { split($i, pair, "="); value[pair[1]] = pair[2] }
-      print key == "cpu" ? value["cpu_s"] / value["ops"] * 1e6 : value[key]
-    }' "$results" | sort -g | awk '{ v[NR] = $1 } END { print NR ? (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 : "nan" }'
+      if (key == "cpu" && "ops" in value) print value["cpu_s"] / value["ops"] * 1e6
+      if (key in value) print value[key]
+    }' "$results" | sort -g | awk '{ v[NR] = $1 } END { print NR ? (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 : "-" }'
 }
 
 # "ok" or "below" a target, and nothing where there is none.
@@ -62,20 +64,22 @@ verdict() { # ratio, target
 }
 
 table_head() { # names of the sides
-  printf '%-20s %10s %10s %7s  %-12s  %-24s %s\n' workload "$1" "$2" ratio target 'p50/p99 us' 'CPU s per million'
+  printf '%-24s %10s %10s %7s  %-12s  %-24s %s\n' '' "$1" "$2" ratio target 'p50/p99 us' 'CPU s per million'
 }
 
-compare() { # workload, title, key, target; sides: ours and peer
-  local ours peer ratio side latency=() cpu=()
-  ours=$(median ours "$1" "$3") peer=$(median peer "$1" "$3")
-  ratio=$(awk "BEGIN { printf \"%.2f\", $ours / $peer }")
-  for side in ours peer; do
-    latency+=("$(printf '%.0f/%.0f' "$(median $side "$1" p50_us)" "$(median $side "$1" p99_us)")")
-    cpu+=("$(printf '%.1f' "$(median $side "$1" cpu)")")
+compare() { # title, target, ours, peer: side, workload and key
+  local title=$1 target=$2 value=() latency=() cpu=() ratio spec side workload key p50 cpu_value
+  for spec in "$3" "$4"; do
+    read -r side workload key <<<"$spec"
+    value+=("$(median "$side" "$workload" "$key")")
+    p50=$(median "$side" "$workload" p50_us) cpu_value=$(median "$side" "$workload" cpu)
+    latency+=("$([ "$p50" = - ] && echo - || printf '%.0f/%.0f' "$p50" "$(median "$side" "$workload" p99_us)")")
+    cpu+=("$([ "$cpu_value" = - ] && echo - || printf '%.1f' "$cpu_value")")
   done
-  printf '%-20s %10.0f %10.0f %7s  %-12s  %-24s %s\n' "$2" "$ours" "$peer" "$ratio" \
-    "$(verdict "$ratio" "$4")" "${latency[0]}, ${latency[1]}" "${cpu[0]}, ${cpu[1]}"
-  [ "$4" = - ] || worst=$(awk "BEGIN { share = $ratio / $4; print (share < $worst ? share : $worst) }")
+  ratio=$(awk "BEGIN { printf \"%.2f\", ${value[0]} / ${value[1]} }")
+  printf '%-24s %10.0f %10.0f %7s  %-12s  %-24s %s\n' "$title" "${value[@]}" "$ratio" \
+    "$(verdict "$ratio" "$target")" "${latency[0]}, ${latency[1]}" "${cpu[0]}, ${cpu[1]}"
+  [ "$target" = - ] || worst=$(awk "BEGIN { share = $ratio / $target; print (share < $worst ? share : $worst) }")
 }
 
 # Below half of a target something is broken, however noisy the machine is.
