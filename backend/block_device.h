@@ -53,6 +53,9 @@ struct Usage {
   Duration unsafe_since{};  // age of the oldest such byte; zero when there is none
 };
 
+// What came of a prefetch: the whole range is in the cache, or what of it there was room for.
+enum class Prefetched { all, part };
+
 enum class DeviceState {
   attaching,  // identity and geometry are known, data are not served yet
   online,
@@ -85,6 +88,11 @@ class BlockDevice {
 
   // The ranges read back as zeros; as durable as a write.
   virtual Async<void> unmap(std::vector<BlockRange> ranges, TicketPtr ticket) = 0;
+
+  // Brings the range into the device's cache, as far as there is room for it. An Error is that of a
+  // read.
+  virtual Async<Prefetched> prefetch(BlockRange range) = 0;
+  virtual ByteCount prefetch_room() const = 0;  // about what fits in
 
   // Every write and unmap that completed before this call is durable when it returns.
   virtual Async<void> flush() = 0;

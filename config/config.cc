@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 
 constexpr ByteCount kMiB{1ULL << 20}, kTiB{1ULL << 40};
 constexpr ByteCount kLargestVolume{64ULL << 40};
+constexpr ByteCount kLeastReadCache{64ULL << 20};
 // What one volume needs: a chunk being filled and one on its way.
 constexpr ByteCount kLeastDirtyMemory{32ULL << 20};
 constexpr ByteCount kLeastJournal{64ULL << 20};
@@ -184,6 +185,20 @@ void read_durability(Section& volume, Volume& out, const Config& config) {
   }
 }
 
+void read_read_cache(Section& volume, const Config& config, Volume& out) {
+  std::optional<Value> given = volume.find("read_cache");
+  if (!given) return;
+  Section cache = volume.section("read_cache");
+  ByteCount size;
+  if (cache.required("size")) cache.size("size", size, {kLeastReadCache, kLargestVolume});
+  cache.finish();
+  auto store = config.stores.find(out.store);
+  if (store != config.stores.end() && std::holds_alternative<MemoryStoreConfig>(store->second)) {
+    given->error("is of no use to a volume that is in memory");
+  }
+  out.read_cache = size;
+}
+
 Volume read_volume(const std::string& name, Section volume, const Config& config) {
   Volume out;
   out.name = name;
@@ -199,8 +214,8 @@ Volume read_volume(const std::string& name, Section volume, const Config& config
   read_size(volume, out);
   read_block_size(volume, out);
   read_durability(volume, out, config);
+  read_read_cache(volume, config, out);
   volume.only("compression", "none");
-  volume.unsupported("read_cache");
   volume.unsupported("encryption");
   volume.unsupported("quota");
   volume.unsupported("thin_threshold");

@@ -54,6 +54,7 @@ struct Volume {
   std::optional<uint32_t> block_size;  // bytes; to create it with (512 if not given), or to compare
   bool durable_in_journal = true;      // durability: journal; otherwise store
   std::optional<ByteCount> journal;    // size of its file; nothing: none
+  std::optional<ByteCount> read_cache;  // size of its file in state_dir/cache; nothing: no file
 };
 
 struct Lun {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 
 #include "backend/base/async.h"
 #include "backend/base/buffer.h"
@@ -20,6 +21,12 @@ class LocalFile {
   virtual ~LocalFile() = default;
 
   virtual uint64_t size() const noexcept = 0;  // bytes; all of them allocated on the disk
+
+  // Fills all of `target` at once, without waiting for the disk, or says false: then read() has the
+  // data, or tells what is wrong.
+  virtual bool try_read(uint64_t /*offset*/, std::span<std::byte> /*target*/) noexcept {
+    return false;
+  }
 
   // Exactly so many bytes, or an Error (corrupt: the disk cannot read them back).
   virtual Async<Buffer> read(uint64_t offset, size_t length) = 0;

@@ -9,7 +9,7 @@
 
 namespace swiftness::log {
 
-enum class Level { debug, info, warning, error };
+enum class Level { debug, info, warning, error, nothing };  // nothing: of set_level() alone
 
 void set_level(Level least);  // default: info
 void write(Level level, const std::string& line);

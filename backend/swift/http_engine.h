@@ -15,11 +15,11 @@
 #include <memory>
 #include <string>
 
-#include "backend/swift/http.h"
+#include "backend/swift/http_transport.h"
 
 namespace swiftness {
 
-class HttpEngine {
+class HttpEngine final : public HttpTransport {
  public:
   struct Options {
     std::string ca_file{};  // trusted certificates; empty: the system's
@@ -31,11 +31,11 @@ class HttpEngine {
   enum class TransferId : uint64_t {};
 
   explicit HttpEngine(Options options);
-  ~HttpEngine();  // stop()
+  ~HttpEngine() override;  // stop()
   HttpEngine(const HttpEngine&) = delete;
   HttpEngine& operator=(const HttpEngine&) = delete;
 
-  asio::awaitable<HttpOutcome> perform(HttpRequest request);
+  asio::awaitable<HttpOutcome> perform(HttpRequest request) override;
 
   // The same for a transfer that somebody may want to abort: reserve an id, start, abort. The
   // aborted transfer completes with TransportFailure::aborted; what it did on the server is not
@@ -44,9 +44,8 @@ class HttpEngine {
   asio::awaitable<HttpOutcome> perform(HttpRequest request, TransferId id);
   void abort(TransferId id);
 
-  // Completes whatever is under way with TransportFailure::closed, as everything that comes later,
-  // and joins the thread. Not to be called from two threads at once.
-  void stop();
+  // Joins the thread as well. Not to be called from two threads at once.
+  void stop() override;
 
  private:
   class Loop;

@@ -11,7 +11,6 @@
 namespace swiftness {
 namespace {
 
-constexpr unsigned kPoolThreads = 2;
 constexpr uint64_t kSlowestLine = 256 * 1024;  // bytes a second; slower ones do not serve
 constexpr auto kMostPatience = std::chrono::minutes(2);
 constexpr auto kWorthTelling = std::chrono::seconds(2);  // shorter troubles are not logged
@@ -42,17 +41,16 @@ Error give_up(const SwiftRequest& request, const Failure& failure, const RetryPo
 
 }  // namespace
 
-SwiftClient::SwiftClient(SwiftStoreConfig config, Executor executor, SwiftTuning tuning)
+SwiftClient::SwiftClient(SwiftStoreConfig config, Executor executor, SwiftTuning tuning,
+                         std::unique_ptr<HttpTransport> transport)
     : config_(std::move(config)),
       retry_(tuning.retry),
       closing_(executor),
-      engine_({.ca_file = config_.ca_file,
-               .connections = tuning.connections,
-               .connect_timeout = tuning.connect_timeout,
-               .stall_timeout = tuning.stall_timeout}),
-      tokens_(std::make_unique<AuthV1>(config_.auth_url, config_.user, config_.key), engine_,
-              executor),
-      pool_(kPoolThreads) {}
+      transport_(std::move(transport)),
+      tokens_(std::make_unique<AuthV1>(config_.auth_url, config_.user, config_.key), *transport_,
+              executor) {
+  if (tuning.pool_threads > 0) pool_.emplace(tuning.pool_threads);
+}
 
 SwiftClient::~SwiftClient() {
   close();
@@ -61,8 +59,8 @@ SwiftClient::~SwiftClient() {
 void SwiftClient::close() {
   if (closed_) return;
   closed_ = true;
-  engine_.stop();
-  pool_.join();
+  transport_->stop();
+  if (pool_) pool_->join();
   closing_.notify_all();
 }
 
@@ -113,7 +111,7 @@ Async<SwiftAnswer> SwiftClient::perform(SwiftRequest request, TimePoint deadline
       auto session = std::get<TokenCache::SessionPtr>(log_in);
       HttpRequest http =
           to_http(request, *session, deadline + transfer_time(request), policy.failures() > 0);
-      HttpOutcome outcome = co_await engine_.perform(std::move(http));
+      HttpOutcome outcome = co_await transport_->perform(std::move(http));
       if (auto* no_answer = std::get_if<HttpFailure>(&outcome)) {
         failure = failure_of(*no_answer);
         failure->reason = fmt::format("{}: {}", session->storage_url, failure->reason);

@@ -8,11 +8,12 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backend/store_config.h"
-#include "backend/swift/http_engine.h"
+#include "backend/swift/http_transport.h"
 #include "backend/swift/swift_protocol.h"
 #include "backend/swift/swift_tuning.h"
 #include "backend/swift/token_cache.h"
@@ -39,7 +40,8 @@ struct SwiftAnswer {
 
 class SwiftClient {
  public:
-  SwiftClient(SwiftStoreConfig config, Executor executor, SwiftTuning tuning);
+  SwiftClient(SwiftStoreConfig config, Executor executor, SwiftTuning tuning,
+              std::unique_ptr<HttpTransport> transport);
   ~SwiftClient();
 
   // Ends every call under way, and all later ones, with `unavailable`.
@@ -66,9 +68,9 @@ class SwiftClient {
   RetryTiming retry_;
   bool closed_ = false;
   AsyncEvent closing_;
-  HttpEngine engine_;
+  std::unique_ptr<HttpTransport> transport_;
   TokenCache tokens_;
-  asio::thread_pool pool_;
+  std::optional<asio::thread_pool> pool_;
 
   // Since when nothing but failures came back, and whether the log has been told.
   std::optional<TimePoint> failing_since_;
@@ -78,7 +80,8 @@ class SwiftClient {
 template <class T, class Work>
 Async<T> SwiftClient::compute(Work work) {
   if (closed_) co_return closed();
-  Result<T> result = co_await offload<T>(pool_, std::move(work));
+  if (!pool_) co_return work();
+  Result<T> result = co_await offload<T>(*pool_, std::move(work));
   co_return result;
 }
 

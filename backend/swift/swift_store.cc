@@ -7,6 +7,7 @@
 
 #include "backend/base/gate.h"
 #include "backend/base/hash.h"
+#include "backend/swift/http_engine.h"
 #include "backend/swift/swift_client.h"
 
 namespace swiftness {
@@ -227,11 +228,12 @@ Async<void> make_container(ClientPtr client, std::string container, TimePoint de
   Result<SwiftAnswer> made = co_await client->perform(std::move(request), deadline);
   if (!made.ok()) co_return made.error();
 
-  // Create-only spares the anchor that is there; 412 is as good as 201, its contents never change.
+  // Not create-only, though its contents never change: a 412 would only say that some server has it,
+  // perhaps the one that a lost attempt reached, and not that enough have.
   BufferList contents(Buffer::copy_of(kAnchorContents));
   std::string etag = md5_hex(contents);
   Upload anchor{{container, std::string(kAnchorName)}, std::move(contents), etag, {}};
-  SwiftRequest put = put_request(*client, anchor, /*create_only=*/true);
+  SwiftRequest put = put_request(*client, anchor, /*create_only=*/false);
   put.judge = [etag](const HttpResponse& response) { return judge_anchor_put(response, etag); };
   Result<SwiftAnswer> answer = co_await client->perform(std::move(put), deadline);
   if (!answer.ok()) co_return answer.error();
@@ -401,9 +403,27 @@ Result<void> SwiftStore::validate(const SwiftStoreConfig& config) {
   return {};
 }
 
+namespace {
+
+std::unique_ptr<HttpTransport> new_engine(const SwiftStoreConfig& config,
+                                          const SwiftTuning& tuning) {
+  return std::make_unique<HttpEngine>(
+      HttpEngine::Options{.ca_file = config.ca_file,
+                          .connections = tuning.connections,
+                          .connect_timeout = tuning.connect_timeout,
+                          .stall_timeout = tuning.stall_timeout});
+}
+
+}  // namespace
+
 SwiftStore::SwiftStore(SwiftStoreConfig config, Executor executor, SwiftTuning tuning)
+    : SwiftStore(config, executor, tuning, new_engine(config, tuning)) {}
+
+SwiftStore::SwiftStore(SwiftStoreConfig config, Executor executor, SwiftTuning tuning,
+                       std::unique_ptr<HttpTransport> transport)
     : executor_(executor),
-      client_(std::make_shared<SwiftClient>(std::move(config), std::move(executor), tuning)) {}
+      client_(std::make_shared<SwiftClient>(std::move(config), std::move(executor), tuning,
+                                            std::move(transport))) {}
 
 SwiftStore::~SwiftStore() {
   client_->close();

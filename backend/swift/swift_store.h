@@ -29,6 +29,7 @@
 
 #include "backend/object_store.h"
 #include "backend/store_config.h"
+#include "backend/swift/http_transport.h"
 #include "backend/swift/swift_tuning.h"
 
 namespace swiftness {
@@ -41,6 +42,9 @@ class SwiftStore final : public ObjectStore {
   static Result<void> validate(const SwiftStoreConfig& config);
 
   SwiftStore(SwiftStoreConfig config, Executor executor, SwiftTuning tuning = {});
+  // Over another transport than an HTTP engine of its own.
+  SwiftStore(SwiftStoreConfig config, Executor executor, SwiftTuning tuning,
+             std::unique_ptr<HttpTransport> transport);
   ~SwiftStore() override;
 
   Async<void> create_container(std::string container) override;

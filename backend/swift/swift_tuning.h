@@ -12,6 +12,7 @@ struct SwiftTuning {
   Duration stall_timeout = std::chrono::seconds(12);
   RetryTiming retry;
   size_t connections = 32;
+  unsigned pool_threads = 2;  // for checksums; 0: they are done where they are asked for
 };
 
 }  // namespace swiftness

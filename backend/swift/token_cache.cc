@@ -6,10 +6,10 @@
 
 namespace swiftness {
 
-TokenCache::TokenCache(std::unique_ptr<Authenticator> authenticator, HttpEngine& engine,
+TokenCache::TokenCache(std::unique_ptr<Authenticator> authenticator, HttpTransport& transport,
                        Executor executor)
     : authenticator_(std::move(authenticator)),
-      engine_(engine),
+      transport_(transport),
       log_in_ended_(std::move(executor)) {}
 
 asio::awaitable<TokenCache::LogIn> TokenCache::get(TimePoint deadline) {
@@ -49,7 +49,7 @@ asio::awaitable<TokenCache::LogIn> TokenCache::get(TimePoint deadline) {
 asio::awaitable<TokenCache::LogIn> TokenCache::log_in(TimePoint deadline) {
   HttpRequest request = authenticator_->request();
   request.deadline = deadline;
-  HttpOutcome outcome = co_await engine_.perform(std::move(request));
+  HttpOutcome outcome = co_await transport_.perform(std::move(request));
 
   const std::string context = fmt::format("log-in as {}: ", authenticator_->where());
   if (auto* no_answer = std::get_if<HttpFailure>(&outcome)) {

@@ -11,7 +11,7 @@
 
 #include "backend/base/async.h"
 #include "backend/swift/auth.h"
-#include "backend/swift/http_engine.h"
+#include "backend/swift/http_transport.h"
 
 namespace swiftness {
 
@@ -20,7 +20,8 @@ class TokenCache {
   using SessionPtr = std::shared_ptr<const Session>;  // shared, so that reject() knows which
   using LogIn = std::variant<SessionPtr, Failure>;
 
-  TokenCache(std::unique_ptr<Authenticator> authenticator, HttpEngine& engine, Executor executor);
+  TokenCache(std::unique_ptr<Authenticator> authenticator, HttpTransport& transport,
+             Executor executor);
 
   // The session, made now if need be; or why there is none, at the deadline at the latest.
   asio::awaitable<LogIn> get(TimePoint deadline);
@@ -32,7 +33,7 @@ class TokenCache {
   asio::awaitable<LogIn> log_in(TimePoint deadline);
 
   std::unique_ptr<Authenticator> authenticator_;
-  HttpEngine& engine_;
+  HttpTransport& transport_;
   SessionPtr session_;
   bool logging_in_ = false;
   uint64_t log_ins_ = 0;                 // that have ended, well or not

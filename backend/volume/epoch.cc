@@ -94,6 +94,11 @@ Async<Era> claim_epoch(const VolumeObjects& objects, ClaimTimes times) {
   for (int tries = 0; tries < kMostClaimTries; ++tries) {
     known = co_await highest_claim(objects, *known);
     if (!known) co_return known.error();
+    if (known->value() > 0) {
+      Result<Claim> below =
+          co_await prove_record<Claim>(objects, objects.names.claim(*known), decode_claim);
+      if (!below) co_return below.error();
+    }
     Era era{known->next(), Uuid::random()};
     Result<void> claimed = co_await try_claim(objects, era, times);
     if (claimed) co_return era;
@@ -135,8 +140,7 @@ Async<std::optional<Start>> find_highest_start(const VolumeObjects& objects, Epo
       const ObjectName name = objects.names.start(Epoch(top - i));
       if (found[i] == Presence::unknown) co_return in_doubt(name);
       if (found[i] == Presence::no) continue;
-      GetOptions newest{.newest = true};
-      Result<Start> start = co_await read_record<Start>(objects, name, decode_start, newest);
+      Result<Start> start = co_await prove_record<Start>(objects, name, decode_start);
       if (!start) co_return start.error();
       co_return std::optional<Start>(*start);
     }

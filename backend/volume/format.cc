@@ -279,6 +279,16 @@ void encode_frame_header(const FrameHeader& frame, const BufferList& data,
   store_le(target.data() + 4, frame_checksum(target, data));
 }
 
+uint32_t frame_units(std::span<const std::byte> bytes) {
+  if (bytes.size() < kFrameHeaderBytes ||
+      std::memcmp(bytes.data(), kFrameMagic, sizeof(kFrameMagic)) != 0) {
+    return 0;
+  }
+  const auto stored_length = load_le<uint32_t>(bytes.data() + 12);
+  if (stored_length > kChunkBytes) return 0;
+  return static_cast<uint32_t>(padded_to_sector(kFrameHeaderBytes + stored_length) / kSectorBytes);
+}
+
 Result<Buffer> open_frame(Sequence chunk, uint16_t frame_offset, Buffer stored) {
   if (stored.size() < kFrameHeaderBytes ||
       std::memcmp(stored.data(), kFrameMagic, sizeof(kFrameMagic)) != 0) {

@@ -187,6 +187,10 @@ struct FrameHeader {
 void encode_frame_header(const FrameHeader& frame, const BufferList& data,
                          std::span<std::byte> target);
 
+// The 512-byte units that a frame beginning here takes, as its header has it; 0: there is none.
+// Only open_frame() tells whether it is sound.
+uint32_t frame_units(std::span<const std::byte> bytes);
+
 // The raw data of a frame as it was read: exactly its stored units. Checks everything.
 Result<Buffer> open_frame(Sequence chunk, uint16_t frame_offset, Buffer stored);
 

@@ -48,7 +48,7 @@ std::vector<Victim> choose_victims(const ChunkLedger& ledger, Sequence durable,
 
 GarbageCollector::GarbageCollector(Gate& gate, const VolumeObjects& objects, const EraHistory& eras,
                                    ExtentMap& map, ChunkLedger& ledger, LeafLoader& loader,
-                                   const ChunkReader& reader, CollectorOptions options,
+                                   ChunkReader& reader, CollectorOptions options,
                                    std::function<void(std::vector<ChunkPart>)> seal)
     : gate_(gate),
       objects_(objects),
@@ -233,8 +233,10 @@ Async<void> GarbageCollector::fill(const ChunkHeader& header, std::vector<ChunkP
     });
     for (size_t i : order) pieces.push_back({parts[i].source, parts[i].sectors.value(), {}});
     counters_.read_bytes += sectors * kSectorBytes;
-    Result<void> read = co_await reader_.read(pieces);
-    if (!read) co_return read;
+    if (!reader_.try_read(pieces)) {
+      Result<void> read = co_await reader_.read(pieces, false);
+      if (!read) co_return read;
+    }
     for (size_t i = 0; i < order.size(); ++i) {
       parts[order[i]].data = BufferList(Buffer::copy_of(pieces[i].data.bytes()));
     }

@@ -56,7 +56,7 @@ class GarbageCollector {
   // `seal` makes a chunk of the parts that are still where they came from; it may be called from
   // any step of the collector.
   GarbageCollector(Gate& gate, const VolumeObjects& objects, const EraHistory& eras, ExtentMap& map,
-                   ChunkLedger& ledger, LeafLoader& loader, const ChunkReader& reader,
+                   ChunkLedger& ledger, LeafLoader& loader, ChunkReader& reader,
                    CollectorOptions options, std::function<void(std::vector<ChunkPart>)> seal);
 
   void start();
@@ -99,7 +99,7 @@ class GarbageCollector {
   ExtentMap& map_;
   ChunkLedger& ledger_;
   LeafLoader& loader_;
-  const ChunkReader& reader_;
+  ChunkReader& reader_;
   const CollectorOptions options_;
   std::function<void(std::vector<ChunkPart>)> seal_;
   AsyncEvent wake_;

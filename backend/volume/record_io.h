@@ -33,6 +33,22 @@ Async<T> read_record(const VolumeObjects& objects, ObjectName object, Decode<T> 
   co_return record;
 }
 
+// Reads a record that was written once, and PUTs the same bytes again. What one look found may be on a
+// minority of servers, left there by an attempt that died, and be gone tomorrow: whoever is going to
+// build on it first makes it last.
+template <class T>
+Async<T> prove_record(const VolumeObjects& objects, ObjectName object, Decode<T> decode) {
+  GetOptions newest{.newest = true};
+  Result<Buffer> bytes = co_await objects.store.get(object, ByteRange::whole(), newest);
+  if (!bytes) co_return bytes.error().within(to_string(object));
+  Result<T> record = decode(objects.uuid(), bytes->bytes());
+  if (!record) co_return record.error().within(to_string(object));
+  PutOptions plain;
+  Result<void> put = co_await objects.store.put(object, BufferList(*bytes), plain);
+  if (!put) co_return put.error().within("repeating " + to_string(object));
+  co_return record;
+}
+
 // Presence of one object under a controlled look.
 inline asio::awaitable<Presence> presence_of(ObjectStore& store, ObjectName object) {
   std::vector<std::string> names{object.name};

@@ -359,6 +359,12 @@ Async<RecoveredLog> recover_log(const VolumeObjects& objects, std::optional<Star
 }
 
 Async<void> prove_tail(const VolumeObjects& objects, const RecoveredLog& log) {
+  // A root of an era before was proven by whoever started from it.
+  if (log.base.name.number > 0 && log.base.name.era == log.end.era) {
+    const ObjectName name = objects.names.root(log.base.name);
+    Result<Root> root = co_await prove_record<Root>(objects, name, decode_root);
+    if (!root) co_return root.error();
+  }
   Executor executor = co_await asio::this_coro::executor;
   for (Sequence next = log.proven.next(); next <= log.end.last;) {
     const uint64_t count = std::min<uint64_t>(4, (log.end.last - next).value() + 1);

@@ -24,7 +24,7 @@ struct RecoveredLog {
 Async<RecoveredLog> recover_log(const VolumeObjects& objects, std::optional<Start> highest,
                                 ExtentMap& map, ChunkLedger& ledger);
 
-// Step 6: accepted chunks that no frontier proves are PUT again as they are.
+// Step 6: accepted chunks that no frontier proves are PUT again as they are, and so is the root.
 Async<void> prove_tail(const VolumeObjects& objects, const RecoveredLog& log);
 
 // A chunk's header. not_found is what one answer says.

@@ -71,16 +71,21 @@ Task Uploader::upload(std::shared_ptr<const SealedChunk> chunk) {
 Async<void> Uploader::put(const SealedChunk& chunk) {
   const Sequence sequence = chunk.header.sequence;
   const ObjectName name = objects_.names.chunk(chunk.header.era, sequence);
+  // The first chunks of a container find none, or one that somebody could not finish: with its
+  // anchor missing no attach could tell where the log ends, so no chunk goes in before it. A
+  // container that held chunks of ours and is gone is trouble, not to be papered over with an empty
+  // one.
+  const bool first = frontier_.value() == 0 || objects_.names.data(frontier_) != name.container;
+  if (first) {
+    Result<void> made = co_await objects_.store.create_container(name.container);
+    if (!made) co_return made;
+  }
   PutOptions options;
   Result<void> done = co_await objects_.store.put(name, chunk.object, options);
-  if (done || done.error().code() != ErrorCode::not_found) co_return done;
-  // The first chunks of a container find none. One that held chunks of ours and is gone is trouble,
-  // not to be papered over with an empty one.
-  const bool first = frontier_.value() == 0 || objects_.names.data(frontier_) != name.container;
-  if (!first) co_return done.error().within("container " + name.container + " has vanished");
-  Result<void> made = co_await objects_.store.create_container(name.container);
-  if (!made) co_return made;
-  co_return co_await objects_.store.put(name, chunk.object, options);
+  if (!first && !done && done.error().code() == ErrorCode::not_found) {
+    co_return done.error().within("container " + name.container + " has vanished");
+  }
+  co_return done;
 }
 
 void Uploader::arrived(Sequence sequence) {

@@ -3,10 +3,17 @@
 #include <algorithm>
 
 #include "backend/base/log.h"
+#include "backend/volume/cache_file.h"
 #include "backend/volume/epoch.h"
 
 namespace swiftness {
 namespace {
+
+// Ahead of sequential readers, in sectors: 256 KiB to 4 MiB of each, all of them together half of
+// what memory holds, so that none drives out what another has not read yet.
+ReadAhead::Options read_ahead_of(const VolumeOptions& options) {
+  return {512, 8192, options.read_memory.value() / 2 / kSectorBytes};
+}
 
 Error offline(DeviceState state) {
   switch (state) {
@@ -35,7 +42,9 @@ Volume::Volume(Executor executor, ObjectStore& store, VolumeDescriptor descripto
       size_(descriptor.created_size),
       uploader_(objects_, gate_, Uploader::Options{options.uploads_in_flight, options.retry_pause},
                 [this](uint64_t released) { on_upload_progress(released); }),
-      reader_(objects_, eras_) {}
+      cache_(executor, descriptor.name, descriptor.uuid, options.read_memory),
+      reader_(objects_, eras_, gate_, cache_),
+      sequential_(read_ahead_of(options)) {}
 
 Volume::Mapping::Mapping(Executor executor, const VolumeObjects& objects, const EraHistory& eras,
                          ByteCount map_memory)
@@ -119,6 +128,10 @@ void Volume::start_log(Era era, RecoveredLog log) {
       gate_, objects_, eras_, mapping_->map, mapping_->ledger, mapping_->loader, reader_,
       collecting, [this](std::vector<ChunkPart> parts) { seal_moved(std::move(parts)); });
   collector_->durable(uploader_.frontier());
+  if (options_.read_cache) {
+    cache_.start(
+        [file = *options_.read_cache] { return CacheFile::open(file.file, file.size.value()); });
+  }
   gate_.spawn("seal when idle", seal_when_idle());
   gate_.spawn("watch the fence", watch_fence());
   gate_.spawn("count what was erased", bury_detached());
@@ -126,18 +139,21 @@ void Volume::start_log(Era era, RecoveredLog log) {
 }
 
 Async<void> Volume::stop() {
+  Result<void> safe;
   const bool served = state_ == DeviceState::online;
   if (served) {
     become(DeviceState::stopped);
     collector_->stop();
     if (!builder_.empty()) seal();
     if (chunks_since_root_ > 0 && !checkpointing_) start_checkpoint();
-    while (!quitting_ && (checkpointing_ || uploader_.frontier() < uploader_.newest())) {
+    // Like a flush: what was uploaded after another gateway took the volume is lost.
+    safe = co_await make_durable_in_store(position_);
+    while (!quitting_ && checkpointing_) {
       co_await changed_.wait();
       if (chunks_since_root_ > 0 && !checkpointing_ && !quitting_) start_checkpoint();
     }
   }
-  const bool complete = uploader_.frontier() == uploader_.newest() && builder_.empty();
+  const bool complete = safe.ok() && uploader_.frontier() == uploader_.newest() && builder_.empty();
   if (served && complete && !quitting_) {
     // Only what is still ours can be given back.
     Result<void> released = co_await check_ownership(objects_, era_);
@@ -159,6 +175,7 @@ Task Volume::halt() {
   quit();
   co_await gate_.close();
   co_await drop_journal();
+  co_await cache_.stop();
 }
 
 void Volume::become(DeviceState state) {
@@ -210,7 +227,24 @@ Async<BufferList> Volume::read(BlockRange range) {
   Result<void> online = check_online();
   if (!online) co_return online.error();
   Gate::Pass pass(gate_);
-  const SectorRange sectors = sectors_of(range);
+  Result<BufferList> data = co_await read_sectors(sectors_of(range));
+  if (!data && data.error().code() == ErrorCode::corrupt) {
+    // Another gateway that took the volume over deletes what its map does not need. What is missing
+    // is damage only as long as the volume is ours.
+    while (verifying_ && !quitting_) co_await changed_.wait();
+    if (quitting_) co_return offline(state_);
+    Result<void> ours = co_await verify_ownership();
+    if (!ours) co_return ours.error();
+  }
+  co_return data;
+}
+
+Async<BufferList> Volume::read_sectors(SectorRange sectors) {
+  const ReadAhead::Seen seen = sequential_.read(sectors.first.value(), sectors.count.value());
+  if (seen.fetch) {
+    const SectorRange ahead{Sector(seen.fetch->first), SectorCount(seen.fetch->count)};
+    gate_.spawn("read ahead", read_ahead(ahead));
+  }
   for (;;) {
     Result<std::vector<ExtentMap::Piece>> pieces = co_await look_up(sectors);
     if (!pieces) co_return pieces.error();
@@ -233,8 +267,8 @@ Async<BufferList> Volume::read(BlockRange range) {
         wanted_for.push_back(i);
       }
     }
-    if (!wanted.empty()) {
-      Result<void> fetched = co_await reader_.read(wanted);
+    if (!wanted.empty() && !reader_.try_read(wanted)) {
+      Result<void> fetched = co_await reader_.read(wanted, seen.in_stream);
       if (!fetched && fetched.error().code() == ErrorCode::corrupt) {
         // Garbage collection may have moved the data and deleted the chunk meanwhile.
         const std::vector<ExtentMap::Piece> again =
@@ -246,8 +280,8 @@ Async<BufferList> Volume::read(BlockRange range) {
         if (moved) continue;
       }
       if (!fetched) co_return fetched.error();
-      for (size_t i = 0; i < wanted.size(); ++i) parts[wanted_for[i]].append(wanted[i].data);
     }
+    for (size_t i = 0; i < wanted.size(); ++i) parts[wanted_for[i]].append(wanted[i].data);
     BufferList out;
     for (const BufferList& part : parts) out.append(part);
     CHECK(out.size() == sectors.count.value() * kSectorBytes);
@@ -402,8 +436,7 @@ void Volume::seal() {
                        {}});
     }
   }
-  std::sort(parts.begin(), parts.end(),
-            [](const ChunkPart& a, const ChunkPart& b) { return a.first < b.first; });
+  // In the order of the log: what was written together is often read together.
   SealedChunk chunk = assemble_chunk(context, trims, parts);
   chunk.memory = std::min(builder_memory_, kept + builder_.entries().size() * kEntryCost);
   chunk.opened_at = opened_at_;
@@ -749,6 +782,8 @@ VolumeStatus Volume::status() const {
     if (journal_->failed()) out.journal_trouble = journal_->failed()->message();
   }
   if (collector_) out.garbage = collector_->counters();
+  out.reads = reader_.counts();
+  out.read_cache = cache_.status();
   return out;
 }
 

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <deque>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "backend/base/gate.h"
@@ -16,10 +18,18 @@
 #include "backend/volume/garbage_collector.h"
 #include "backend/volume/journal.h"
 #include "backend/volume/journal_home.h"
+#include "backend/volume/read_ahead.h"
+#include "backend/volume/read_cache.h"
 #include "backend/volume/recovery.h"
 #include "backend/volume/uploader.h"
 
 namespace swiftness {
+
+// A file on the gateway's own disk for data that were read from the store.
+struct ReadCacheOptions {
+  std::filesystem::path file;
+  ByteCount size;
+};
 
 struct VolumeOptions {
   ByteCount dirty_memory{256 << 20};  // bytes not yet in the store; beyond it writes wait
@@ -40,7 +50,9 @@ struct VolumeOptions {
   Duration journaled_seal_after = std::chrono::seconds(30);
   ByteCount journaled_seal_bytes{1 << 20};
   bool force = false;  // attach without the journal of a gateway that did not release the volume
-  CollectorOptions collector;  // its chunk_bytes is set to the one above
+  CollectorOptions collector;       // its chunk_bytes is set to the one above
+  ByteCount read_memory{16 << 20};  // data read lately and read ahead
+  std::optional<ReadCacheOptions> read_cache;
 };
 
 struct VolumeStatus {
@@ -61,6 +73,8 @@ struct VolumeStatus {
   uint64_t journal_used = 0;
   std::string journal_trouble;  // why it is not used any more
   std::string trouble;          // what the store answers at the moment, empty when all is well
+  ChunkReader::Counts reads;
+  ReadCache::Status read_cache;
 };
 
 class Volume final : public BlockDevice {
@@ -88,6 +102,8 @@ class Volume final : public BlockDevice {
   Async<void> write(BlockRange range, BufferList data, Durability durability,
                     TicketPtr ticket) override;
   Async<void> unmap(std::vector<BlockRange> ranges, TicketPtr ticket) override;
+  Async<Prefetched> prefetch(BlockRange range) override;
+  ByteCount prefetch_room() const override;
   Async<void> flush() override;
   Async<std::vector<AllocationPiece>> allocation(BlockRange range) override;
   Usage usage() const override;
@@ -113,7 +129,13 @@ class Volume final : public BlockDevice {
   };
 
   Async<std::vector<ExtentMap::Piece>> look_up(SectorRange range);
+  Async<BufferList> read_sectors(SectorRange sectors);
   Async<void> admit(uint64_t bytes, size_t extents, TicketPtr ticket);
+
+  // volume_prefetch.cc
+  Async<std::vector<Location>> frames_in_store(SectorRange sectors);
+  Task read_ahead(SectorRange sectors);
+  Async<Prefetched> bring_into_cache(SectorRange sectors);
   void make_room_in_chunk(size_t bytes, size_t entries);
   void sequence_write(Sector first, const BufferList& data);
   void sequence_trims(const std::vector<Trim>& trims);
@@ -174,7 +196,10 @@ class Volume final : public BlockDevice {
   LogPosition builder_first_;    // first one in the builder, when it is not empty
   Sha256 last_hash_{};           // of the newest sealed chunk's header
   Uploader uploader_;
+  ReadCache cache_;
   ChunkReader reader_;
+  ReadAhead sequential_;
+  uint32_t prefetches_ = 0;                      // under way
   std::unique_ptr<GarbageCollector> collector_;  // while online
   uint32_t chunks_since_root_ = 0;
   uint64_t bytes_since_root_ = 0;  // of chunks

@@ -45,6 +45,15 @@ struct VolumeReport {
   uint64_t written = 0;            // bytes, by initiators, since the attach
   uint64_t put = 0;                // bytes, to the store, since the attach: all that writing costs
   uint64_t moved = 0;              // bytes of them that garbage collection moved
+  uint64_t read_hits = 0;          // pieces of reads that came from memory or the read cache
+  uint64_t read_misses = 0;        // those that waited for the store
+  uint64_t read_from_cache = 0;    // bytes
+  uint64_t read_from_store = 0;    // bytes; with what was read ahead
+  uint64_t store_gets = 0;         // reads of the store, all
+  uint64_t store_prefetches = 0;   // those that nobody waited for
+  uint64_t read_cache_size = 0;    // bytes of the file; 0: there is none
+  uint64_t read_cache_used = 0;    // bytes of it
+  std::string read_cache_trouble;  // why the file is not used; or empty
 };
 
 struct VolumeList {

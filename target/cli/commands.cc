@@ -71,6 +71,22 @@ std::string used_of(const admin::VolumeReport& volume) {
   return volume.state == "online" ? human_size(volume.mapped) : "";
 }
 
+std::string reads_of(const admin::VolumeReport& volume) {
+  const uint64_t all = volume.read_hits + volume.read_misses;
+  if (all == 0) return "none yet";
+  return fmt::format("{:.1f} % hits; {} from the cache, {} from the store in {} GETs",
+                     100.0 * static_cast<double>(volume.read_hits) / static_cast<double>(all),
+                     human_size(volume.read_from_cache), human_size(volume.read_from_store),
+                     volume.store_gets);
+}
+
+std::string read_cache_of(const admin::VolumeReport& volume) {
+  if (!volume.read_cache_trouble.empty()) return "not used: " + volume.read_cache_trouble;
+  if (volume.read_cache_size == 0) return "";
+  return fmt::format("{} of {}", human_size(volume.read_cache_used),
+                     human_size(volume.read_cache_size));
+}
+
 std::string join(const std::vector<uint32_t>& numbers, const char* otherwise) {
   return numbers.empty() ? otherwise : fmt::format("{}", fmt::join(numbers, ","));
 }
@@ -190,6 +206,8 @@ int print_volume(const admin::VolumeReport& volume) {
                        human_size(volume.put), human_size(volume.written),
                        human_size(volume.moved))});
     }
+    rows.push_back({"Reads", reads_of(volume)});
+    rows.push_back({"Read cache", read_cache_of(volume)});
     rows.push_back({"Epoch", std::to_string(volume.epoch)});
   }
   if (!volume.trouble.empty()) rows.push_back({"Trouble", volume.trouble});

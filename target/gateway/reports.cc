@@ -82,6 +82,15 @@ admin::VolumeReport Gateway::report(const ServedVolume& served) const {
   out.written = status.written.value();
   out.put = status.put.value();
   out.moved = status.garbage.moved_bytes;
+  out.read_hits = status.reads.hits;
+  out.read_misses = status.reads.misses;
+  out.read_from_cache = status.reads.from_cache.value();
+  out.read_from_store = status.reads.from_store.value();
+  out.store_gets = status.reads.gets;
+  out.store_prefetches = status.reads.prefetches;
+  out.read_cache_size = status.read_cache.capacity.value();
+  out.read_cache_used = status.read_cache.used.value();
+  out.read_cache_trouble = status.read_cache.trouble;
   return out;
 }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "backend/base/log.h"
@@ -53,13 +55,23 @@ void ServedVolume::start() {
 
 void ServedVolume::become_known(const VolumeDescriptor& descriptor) {
   if (volume_) return;
+  VolumeOptions options = options_;
   if (wanted_.journal && memory_ != nullptr) {
     journal_ = std::make_unique<JournalFile>(memory_->journal_of(descriptor.uuid),
                                              wanted_.journal->value());
-    options_.journal = journal_.get();
-    options_.durable_in_journal = wanted_.durable_in_journal;
+    options.journal = journal_.get();
+    options.durable_in_journal = wanted_.durable_in_journal;
   }
-  volume_ = std::make_unique<Volume>(gate_.executor(), store_, descriptor, options_);
+  if (memory_ != nullptr) {
+    const std::filesystem::path file = memory_->cache_of(descriptor.uuid);
+    std::error_code absent;
+    if (wanted_.read_cache) {
+      options.read_cache = ReadCacheOptions{file, *wanted_.read_cache};
+    } else {
+      std::filesystem::remove(file, absent);  // it had one before: the space is given back
+    }
+  }
+  volume_ = std::make_unique<Volume>(gate_.executor(), store_, descriptor, options);
   on_known_(*volume_);
 }
 

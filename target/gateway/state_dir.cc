@@ -147,6 +147,10 @@ fs::path StateDir::file_of(const std::string& volume) const {
   return path_ / "volumes" / (volume + ".json");
 }
 
+fs::path StateDir::cache_of(const Uuid& volume) const {
+  return path_ / "cache" / to_string(volume);
+}
+
 Result<std::optional<RememberedVolume>> StateDir::recall(const std::string& volume) const {
   fs::path path = file_of(volume);
   std::error_code failure;

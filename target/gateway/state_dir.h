@@ -2,8 +2,9 @@
 //
 //   lock                one gateway at a time; its process id is inside
 //   volumes/NAME.json   identity and geometry of every volume this gateway has served
-//   journal/UUID        the volume's writes that are not in the store yet
-//   (backend/volume/journal.h) admin.sock          the admin API (target/admin)
+//   journal/UUID        writes that are not in the store yet (backend/volume/journal.h)
+//   cache/UUID          the read cache of a volume that has one (backend/volume/read_cache.h)
+//   admin.sock          the admin API (target/admin)
 //
 // The memory serves two ends: a volume's logical unit exists before its store has answered, and a
 // volume that was served once is never created a second time (invariant I12): if the store says it
@@ -38,6 +39,7 @@ class StateDir {
   const std::filesystem::path& path() const noexcept { return path_; }
   std::filesystem::path file_of(const std::string& volume) const;
   std::filesystem::path journal_of(const Uuid& volume) const;
+  std::filesystem::path cache_of(const Uuid& volume) const;
 
   // corrupt: there is something that cannot be understood. It is not the same as nothing.
   Result<std::optional<RememberedVolume>> recall(const std::string& volume) const;

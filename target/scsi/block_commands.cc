@@ -78,12 +78,21 @@ Task flush_unwatched(BlockDevice& device) {
   }
 }
 
+// The same for a prefetch. Whatever goes wrong, a READ will meet it again and report it.
+Task prefetch_unwatched(BlockDevice& device, BlockRange range) {
+  Result<Prefetched> fetched = co_await device.prefetch(range);
+  if (!fetched) {
+    log::debug("volume {}: a PRE-FETCH with IMMED failed: {}",
+               to_string(device.geometry().identity), fetched.error().message());
+  }
+}
+
 void log_exception(std::exception_ptr failure) {
   if (!failure) return;
   try {
     std::rethrow_exception(failure);
   } catch (const std::exception& e) {
-    log::error("flush with IMMED: unexpected exception: {}", e.what());
+    log::error("a command with IMMED: unexpected exception: {}", e.what());
   }
 }
 
@@ -159,6 +168,34 @@ asio::awaitable<ScsiResult> run_synchronize_cache(LogicalUnit& unit, Command com
   bool immed = decode_synchronize_cache(command.cdb).immed;
   ScsiResult result = co_await flush(unit, std::move(command), immed);
   co_return result;
+}
+
+// ---- PRE-FETCH, SBC-4 5.13 and 5.14
+// --------------------------------------------------------------
+
+Checked check_pre_fetch(const LogicalUnit& unit, const Cdb& cdb) {
+  const BlockRange range = decode_pre_fetch(cdb).range;
+  if (!is_inside(range, unit.geometry())) return lba_out_of_range(range.first.value());
+  return Transfer{};
+}
+
+// CONDITION MET: all of the blocks are in the cache, or will fit there (IMMED); GOOD: not all.
+asio::awaitable<ScsiResult> run_pre_fetch(LogicalUnit& unit, Command command, BufferList,
+                                          TicketPtr) {
+  PreFetchCdb pre_fetch = decode_pre_fetch(command.cdb);
+  const Geometry geometry = unit.geometry();
+  BlockRange range = pre_fetch.range;
+  if (range.count.value() == 0) range.count = Lba(geometry.blocks.value()) - range.first;
+  if (pre_fetch.immed) {
+    const uint64_t bytes = range.count.value() * geometry.block_size;
+    const bool fits = bytes <= unit.device().prefetch_room().value();
+    Executor executor = co_await asio::this_coro::executor;
+    asio::co_spawn(executor, prefetch_unwatched(unit.device(), range), log_exception);
+    co_return ended_with(fits ? Status::condition_met : Status::good);
+  }
+  Result<Prefetched> fetched = co_await unit.device().prefetch(range);
+  if (!fetched) co_return failed(unit, command, fetched.error(), MediumAccess::read);
+  co_return ended_with(*fetched == Prefetched::all ? Status::condition_met : Status::good);
 }
 
 // ---- UNMAP, SBC-4 5.35

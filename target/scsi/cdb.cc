@@ -65,6 +65,10 @@ SynchronizeCacheCdb decode_synchronize_cache(const Cdb& cdb) {
   return {decode_block_access(cdb).range, bit(cdb, 1, 1)};
 }
 
+PreFetchCdb decode_pre_fetch(const Cdb& cdb) {
+  return {decode_block_access(cdb).range, bit(cdb, 1, 1)};
+}
+
 UnmapCdb decode_unmap(const Cdb& cdb) {
   return {bit(cdb, 1, 0), be<uint16_t>(cdb, 7)};
 }

@@ -21,11 +21,13 @@ inline constexpr uint8_t kStartStopUnit = 0x1b;
 inline constexpr uint8_t kReadCapacity10 = 0x25;
 inline constexpr uint8_t kRead10 = 0x28;
 inline constexpr uint8_t kWrite10 = 0x2a;
+inline constexpr uint8_t kPreFetch10 = 0x34;
 inline constexpr uint8_t kSynchronizeCache10 = 0x35;
 inline constexpr uint8_t kUnmap = 0x42;
 inline constexpr uint8_t kModeSense10 = 0x5a;
 inline constexpr uint8_t kRead16 = 0x88;
 inline constexpr uint8_t kWrite16 = 0x8a;
+inline constexpr uint8_t kPreFetch16 = 0x90;
 inline constexpr uint8_t kSynchronizeCache16 = 0x91;
 inline constexpr uint8_t kServiceActionIn16 = 0x9e;
 inline constexpr uint8_t kReportLuns = 0xa0;
@@ -54,6 +56,12 @@ struct SynchronizeCacheCdb {  // SBC-4 5.33, 5.34
   bool immed = false;
 };
 SynchronizeCacheCdb decode_synchronize_cache(const Cdb& cdb);
+
+struct PreFetchCdb {  // SBC-4 5.13, 5.14
+  BlockRange range;   // a count of 0 means up to the last block
+  bool immed = false;
+};
+PreFetchCdb decode_pre_fetch(const Cdb& cdb);
 
 struct UnmapCdb {  // SBC-4 5.35
   bool anchor = false;

@@ -43,6 +43,10 @@ Checked check_synchronize_cache(const LogicalUnit& unit, const Cdb& cdb);
 asio::awaitable<ScsiResult> run_synchronize_cache(LogicalUnit& unit, Command command,
                                                   BufferList data_out, TicketPtr ticket);
 
+Checked check_pre_fetch(const LogicalUnit& unit, const Cdb& cdb);
+asio::awaitable<ScsiResult> run_pre_fetch(LogicalUnit& unit, Command command, BufferList data_out,
+                                          TicketPtr ticket);
+
 Checked check_unmap(const LogicalUnit& unit, const Cdb& cdb);
 asio::awaitable<ScsiResult> run_unmap(LogicalUnit& unit, Command command, BufferList data_out,
                                       TicketPtr ticket);

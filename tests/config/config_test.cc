@@ -90,6 +90,7 @@ volumes:
     durability: store
     journal: none
     compression: none
+    read_cache: { size: 8GiB }
 targets:
   - iqn: "iqn.2026-11.org.swiftness:vm"
     portal_groups: [7]
@@ -127,6 +128,7 @@ targets:
   EXPECT_EQ(volume->size, ByteCount(100ULL << 30));
   EXPECT_TRUE(volume->create);
   EXPECT_EQ(volume->block_size, 4096u);
+  EXPECT_EQ(volume->read_cache, ByteCount(8ULL << 30));
   const Target& target = config.targets.at(0);
   EXPECT_EQ(target.iqn, "iqn.2026-11.org.swiftness:vm");
   EXPECT_THAT(target.portal_groups, ElementsAre(7));
@@ -160,6 +162,7 @@ TEST(Config, HasDefaults) {
   EXPECT_EQ(config.find_volume("iso")->size, std::nullopt);
   EXPECT_FALSE(config.find_volume("iso")->create);
   EXPECT_EQ(config.find_volume("iso")->block_size, std::nullopt);
+  EXPECT_EQ(config.find_volume("iso")->read_cache, std::nullopt);
   EXPECT_THAT(config.targets[0].portal_groups, ElementsAre(1, 2));
   EXPECT_EQ(config.targets[0].luns[0].number, 0);
   EXPECT_EQ(config.targets[0].luns[1].number, 1);
@@ -418,7 +421,6 @@ volumes:
     store: v1
     durability: journal
     journal: { size: 4GiB }
-    read_cache: { size: 8GiB }
     compression: zstd
     encryption: { key_file: x }
     quota: 80GiB
@@ -442,16 +444,33 @@ targets:
                   "and key",
                   "20: volumes.vm-disk.durability: \"journal\" is " + no + " (use store)",
                   "21: volumes.vm-disk.journal: " + no + " (use none)",
-                  "22: volumes.vm-disk.read_cache: " + no,
-                  "23: volumes.vm-disk.compression: \"zstd\" is " + no + " (use none)",
-                  "24: volumes.vm-disk.encryption: " + no, "25: volumes.vm-disk.quota: " + no,
-                  "26: volumes.vm-disk.thin_threshold: " + no,
-                  "30: targets[0].digests.header: \"allow\" is " + no + " (use none)",
-                  "30: targets[0].digests.data: \"require\" is " + no + " (use none)",
-                  "31: targets[0].alua: " + no,
-                  "32: targets[0].luns.0.removable: \"true\" is " + no + " (use false)",
-                  "35: targets[0].access[0].chap: " + no,
-                  "36: targets[0].access[0].mutual_chap: " + no));
+                  "22: volumes.vm-disk.compression: \"zstd\" is " + no + " (use none)",
+                  "23: volumes.vm-disk.encryption: " + no, "24: volumes.vm-disk.quota: " + no,
+                  "25: volumes.vm-disk.thin_threshold: " + no,
+                  "29: targets[0].digests.header: \"allow\" is " + no + " (use none)",
+                  "29: targets[0].digests.data: \"require\" is " + no + " (use none)",
+                  "30: targets[0].alua: " + no,
+                  "31: targets[0].luns.0.removable: \"true\" is " + no + " (use false)",
+                  "34: targets[0].access[0].chap: " + no,
+                  "35: targets[0].access[0].mutual_chap: " + no));
+}
+
+TEST(Config, AReadCacheHasASensibleSize) {
+  EXPECT_THAT(
+      errors(kPortals + R"(stores:
+  here: { type: directory, path: objects }
+  scratch: { type: memory }
+volumes:
+  a: { store: here, read_cache: { size: 64MiB } }
+  b: { store: here, read_cache: { size: 63MiB } }
+  c: { store: here, read_cache: {} }
+  d: { store: here, read_cache: { size: 1GiB, path: /tmp } }
+  e: { store: scratch, read_cache: { size: 1GiB } }
+)"),
+      ElementsAre("10: volumes.b.read_cache.size: \"63MiB\" is not from 64MiB to 64TiB",
+                  "11: volumes.c.read_cache.size: is missing",
+                  "12: volumes.d.read_cache.path: unknown key",
+                  "13: volumes.e.read_cache: is of no use to a volume that is in memory"));
 }
 
 }  // namespace

@@ -120,6 +120,26 @@ TEST_F(ServedVolumeTest, TheSameVolumeIsServedAfterARestart) {
   EXPECT_EQ(known_, 1);
 }
 
+TEST_F(ServedVolumeTest, AReadCacheIsAFileNamedAfterTheVolumeAndGoesWhenItIsNotWanted) {
+  constexpr ByteCount kSize{64ULL << 20};
+  wanted_.read_cache = kSize;
+  start();
+  run_until_online();
+  run_until([this] { return served_->volume()->status().read_cache.is_ready; });
+  const std::string uuid = to_string(served_->volume()->geometry().identity);
+  const std::filesystem::path file = folder_.path() / "cache" / uuid;
+  EXPECT_EQ(std::filesystem::file_size(file), kSize.value());
+  const ByteCount capacity = served_->volume()->status().read_cache.capacity;
+  EXPECT_GT(capacity, ByteCount(63ULL << 20));
+  EXPECT_LE(capacity, kSize);
+  stop();
+  wanted_.read_cache.reset();
+  start();
+  run_until_online();
+  EXPECT_FALSE(std::filesystem::exists(file));
+  EXPECT_EQ(served_->volume()->status().read_cache.capacity, ByteCount(0));
+}
+
 TEST_F(ServedVolumeTest, WaitsForAVolumeItMayNotCreate) {
   wanted_.create = false;
   wanted_.size.reset();

@@ -23,6 +23,7 @@ class MemoryDevice final : public BlockDevice {
     int writes = 0;
     int unmaps = 0;
     int flushes = 0;
+    int prefetches = 0;
   };
 
   MemoryDevice(Executor executor, Geometry geometry)
@@ -60,6 +61,7 @@ class MemoryDevice final : public BlockDevice {
     if (observer_) observer_->on_state_changed(state);
   }
   void resize(uint64_t blocks) { geometry_.blocks = BlockCount(blocks); }
+  void set_prefetch_room(uint64_t bytes) { prefetch_room_ = ByteCount(bytes); }
 
   // --- what a test asks it
   // ------------------------------------------------------------------------
@@ -67,6 +69,7 @@ class MemoryDevice final : public BlockDevice {
   const Calls& calls() const noexcept { return calls_; }
   std::optional<Durability> last_durability() const noexcept { return last_durability_; }
   const std::vector<BlockRange>& last_unmap() const noexcept { return last_unmap_; }
+  std::optional<BlockRange> last_prefetch() const noexcept { return last_prefetch_; }
   size_t written_blocks() const noexcept { return blocks_.size(); }
   BufferList contents(uint64_t lba, uint64_t count) const {
     BufferList data;
@@ -134,6 +137,18 @@ class MemoryDevice final : public BlockDevice {
     co_return Result<void>();
   }
 
+  Async<Prefetched> prefetch(BlockRange range) override {
+    ++calls_.prefetches;
+    last_prefetch_ = range;
+    co_await wait_while_hanging();
+    std::optional<Error> failure = why_not(nullptr);
+    if (failure) co_return *failure;
+    check_inside(range);
+    const uint64_t bytes = range.count.value() * geometry_.block_size;
+    co_return bytes <= prefetch_room_.value() ? Prefetched::all : Prefetched::part;
+  }
+  ByteCount prefetch_room() const override { return prefetch_room_; }
+
   Async<std::vector<AllocationPiece>> allocation(BlockRange range) override {
     co_return std::vector<AllocationPiece>{AllocationPiece{range, true}};
   }
@@ -183,6 +198,8 @@ class MemoryDevice final : public BlockDevice {
   Calls calls_;
   std::optional<Durability> last_durability_;
   std::vector<BlockRange> last_unmap_;
+  std::optional<BlockRange> last_prefetch_;
+  ByteCount prefetch_room_{1 << 20};
 };
 
 }  // namespace swiftness::test

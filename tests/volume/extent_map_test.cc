@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <map>
 #include <random>
 
@@ -318,14 +319,13 @@ TEST(ExtentMap, UnmapOfTheWholeDiskTakesNoTime) {
     const uint64_t sector = random() % (kDiskPages * kPageSectors) / 8 * 8;
     small.map.assign(Sector(sector), SectorCount(8), at(1, 7));
   }
-  const auto begun = std::chrono::steady_clock::now();
+  const std::clock_t begun = std::clock();  // of this process: others may be busy
   small.map.erase(Sector(0), SectorCount(kDiskPages * kPageSectors));
-  const auto took = std::chrono::steady_clock::now() - begun;
-  EXPECT_LT(took, std::chrono::milliseconds(1000));  // sanitizers and a busy machine included
+  const double took_ms = static_cast<double>(std::clock() - begun) * 1000 / CLOCKS_PER_SEC;
+  EXPECT_LT(took_ms, 1000);  // sanitizers included
   EXPECT_EQ(small.map.detached().size(), (kDiskPages + 2) / 3);
   EXPECT_EQ(small.ledger.live(), SectorCount(0));
-  std::cout << "unmap of 64 TiB: "
-            << std::chrono::duration_cast<std::chrono::microseconds>(took).count() << " us\n";
+  std::cout << "unmap of 64 TiB: " << took_ms << " ms\n";
 }
 
 }  // namespace

@@ -124,6 +124,24 @@ TEST_F(RecoveryTest, ADamagedHeaderIsDamageNotTheEnd) {
   EXPECT_EQ(reader.attach().error().code(), ErrorCode::corrupt);
 }
 
+TEST_F(RecoveryTest, AChunkThatDoesNotFollowTheOneBeforeIsDamage) {
+  ASSERT_TRUE(writer_.attach().ok());
+  write_chunks(3);
+  writer_.crash();
+  ObjectName name{container(), chunk_names()[1]};
+  Buffer whole = *shared_.contents->get(name, ByteRange::whole());
+  ChunkHeader header = *decode_chunk_header(disk_.uuid, whole.bytes());
+  header.previous_hash[0] ^= std::byte{1};
+  const Bytes forged = encode(disk_.uuid, header);  // sound in itself
+  Buffer other = Buffer::copy_of(whole.bytes());
+  std::copy(forged.begin(), forged.end(), other.writable().begin());
+  ASSERT_TRUE(shared_.contents->put(name, BufferList(other), {}).ok());
+  Gateway reader(shared_, disk_, 2);
+  Result<void> attached = reader.attach();
+  ASSERT_FALSE(attached.ok());
+  EXPECT_EQ(attached.error().code(), ErrorCode::corrupt);
+}
+
 TEST_F(RecoveryTest, AnUnprovenTailIsWrittenAgainAsItWas) {
   ASSERT_TRUE(writer_.attach().ok());
   write_chunks(3);

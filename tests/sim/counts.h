@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+
+namespace swiftness::sim {
+
+// What happened in a history: to see that enough does.
+struct Counts {
+  uint64_t lives = 0;   // a gateway came online
+  uint64_t fenced = 0;  // and lost the volume to another
+  uint64_t crashes = 0;
+  uint64_t commands = 0;  // answered with success
+  uint64_t cancelled = 0;
+  uint64_t flushes = 0;  // and forced writes, answered with success
+  uint64_t reads = 0;
+  uint64_t deletes = 0;   // of objects
+  uint64_t requests = 0;  // that reached a proxy
+
+  Counts& operator+=(const Counts& other) {
+    lives += other.lives;
+    fenced += other.fenced;
+    crashes += other.crashes;
+    commands += other.commands;
+    cancelled += other.cancelled;
+    flushes += other.flushes;
+    reads += other.reads;
+    deletes += other.deletes;
+    requests += other.requests;
+    return *this;
+  }
+};
+
+}  // namespace swiftness::sim

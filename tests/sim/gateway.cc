@@ -1,0 +1,420 @@
+#include "tests/sim/gateway.h"
+
+#include <boost/asio/co_spawn.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace swiftness::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+SwiftStoreConfig store_config() {
+  SwiftStoreConfig config;
+  config.auth_url = kAuthUrl;
+  config.user = "sim:sim";
+  config.key = "key";
+  config.prefix = "";
+  return config;
+}
+
+SwiftTuning store_tuning() {
+  SwiftTuning tuning;
+  tuning.pool_threads = 0;
+  return tuning;
+}
+
+// Each sector is full of its address and its tag.
+Buffer contents(Piece piece, Tag tag) {
+  Buffer data = Buffer::allocate(piece.count * kSectorBytes);
+  std::byte* at = data.writable().data();
+  for (uint64_t i = 0; i < piece.count; ++i) {
+    const uint64_t words[2] = {World::address(piece.first + i), tag};
+    for (size_t n = 0; n < kSectorBytes; n += sizeof(words), at += sizeof(words)) {
+      std::memcpy(at, words, sizeof(words));
+    }
+  }
+  return data;
+}
+
+// The tag of each sector. An Error: one is torn, or of another place.
+Result<Disk> tags_of(Piece piece, const BufferList& data) {
+  Disk tags(piece.count);
+  const Buffer flat = data.flatten();
+  for (uint64_t i = 0; i < piece.count; ++i) {
+    const std::byte* sector = flat.data() + i * kSectorBytes;
+    uint64_t words[2];
+    std::memcpy(words, sector, sizeof(words));
+    tags[i] = words[1];
+    bool sound = words[0] == (words[1] == 0 ? 0 : World::address(piece.first + i));
+    for (size_t n = sizeof(words); n < kSectorBytes && sound; n += sizeof(words)) {
+      sound = std::memcmp(sector + n, words, sizeof(words)) == 0;
+    }
+    if (sound) continue;
+    return Error(ErrorCode::invalid, fmt::format("sector {} (tag {}) is torn or of another place",
+                                                 piece.first + i, tags[i]));
+  }
+  return tags;
+}
+
+}  // namespace
+
+// The event loop goes first, with all coroutines in it; then what they worked on.
+struct Gateway::Process {
+  Process(World& world, Network& network, const std::string& name, VolumeOptions options,
+          Workload load)
+      : io(std::make_unique<asio::io_context>(1)),
+        work(io->get_executor()),
+        store(store_config(), io->get_executor(), store_tuning(),
+              network.connect(io->get_executor(), name)),
+        volume(io->get_executor(), store, world.descriptor, options),
+        changed(io->get_executor()),
+        clients(io->get_executor()),
+        workload(load) {}
+  ~Process() {
+    work.reset();
+    io.reset();
+  }
+
+  std::unique_ptr<asio::io_context> io;
+  asio::executor_work_guard<asio::io_context::executor_type> work;
+  SwiftStore store;
+  Volume volume;
+  AsyncEvent changed;
+  Gate clients;
+  const Workload workload;
+  std::shared_ptr<Life> life;
+  std::string stage = "attaching";
+  uint64_t steps = 0;
+  uint64_t crash_at = UINT64_MAX;
+  uint32_t busy_clients = 0;
+  bool shutting_down = false;
+  bool ended = false;
+};
+
+Gateway::Gateway(World& world, std::string name)
+    : world_(world),
+      name_(std::move(name)),
+      chance_(world.chance.apart()),
+      network_(world.timeline, world.cluster, world.trace, chance_.apart(), world.network_options) {
+}
+
+Gateway::~Gateway() {
+  crash();
+}
+
+void Gateway::boot(VolumeOptions options, Workload workload) {
+  CHECK(!running());
+  const std::string who = fmt::format("{}.{}", name_, ++processes_);
+  world_.trace.note("{} boots", who);
+  ended_well_ = false;
+  process_ = std::make_unique<Process>(world_, network_, who, options, workload);
+  process_->volume.observe(this);
+  asio::co_spawn(*process_->io, serve(), [this](std::exception_ptr thrown) {
+    if (thrown) world_.fail("a gateway threw an exception");
+  });
+}
+
+void Gateway::shut_down(std::optional<Duration> patience) {
+  if (!running() || process_->shutting_down) return;
+  world_.trace.note("{} is asked to end", name_);
+  process_->shutting_down = true;
+  process_->changed.notify_all();
+  if (!patience) return;
+  world_.timeline.after(*patience, [this, process = processes_] {
+    if (!running() || process != processes_ || process_->ended) return;
+    world_.trace.note("{} is halted", name_);
+    asio::co_spawn(*process_->io, process_->volume.halt(), [](std::exception_ptr) {});
+  });
+}
+
+void Gateway::crash() {
+  if (!running()) return;
+  world_.trace.note("{} crashes after {} steps: {}", name_, process_->steps, process_->stage);
+  ++world_.counts.crashes;
+  process_.reset();
+}
+
+void Gateway::crash_in(uint64_t steps) {
+  if (running()) process_->crash_at = process_->steps + steps;
+}
+
+bool Gateway::run_one() {
+  if (!running()) return false;
+  if (process_->ended) {
+    process_.reset();
+    return true;
+  }
+  if (process_->steps >= process_->crash_at) {
+    crash();
+    return true;
+  }
+  if (process_->io->poll_one() == 0) return false;
+  ++process_->steps;
+  return true;
+}
+
+bool Gateway::serving() const noexcept {
+  return process_->volume.state() == DeviceState::online && !process_->shutting_down;
+}
+
+bool Gateway::idle() const noexcept {
+  return running() && process_->life && serving() && process_->busy_clients == 0;
+}
+
+std::string Gateway::describe() const {
+  if (!running()) return name_ + " is down";
+  const VolumeStatus status = process_->volume.status();
+  return fmt::format("{} is {}: epoch {}, chunks {} of {} durable, {} busy clients, trouble \"{}\"",
+                     name_, process_->stage, status.epoch, status.durable_sequence,
+                     status.newest_sequence, process_->busy_clients, status.trouble);
+}
+
+void Gateway::on_state_changed(DeviceState) {
+  process_->changed.notify_all();
+}
+
+// ---- the life of a process ---------------------------------------------------------------------
+
+Task Gateway::serve() {
+  Process& process = *process_;
+  bool up = co_await attach();
+  if (up) up = co_await begin_life();
+  if (up) {
+    process.stage = "serving";
+    process.busy_clients = process.workload.clients;
+    for (uint32_t i = 0; i < process.workload.clients; ++i) {
+      process.clients.spawn("client", client(i));
+    }
+    while (serving()) co_await process.changed.wait();
+  }
+  co_await end();
+}
+
+asio::awaitable<bool> Gateway::attach() {
+  Process& process = *process_;
+  while (!process.shutting_down && process.volume.state() == DeviceState::attaching) {
+    Result<void> attached = co_await process.volume.attach();
+    if (attached) co_return true;
+    const Error& error = attached.error();
+    world_.trace.note("{} cannot attach: {}", name_, error.message());
+    if (error.code() == ErrorCode::corrupt && !world_.corruption_expected) {
+      world_.fail(name_ + " found damage when attaching: " + error.message());
+    }
+    co_await process.changed.wait_for(chance_.between(milliseconds(100), seconds(3)));
+  }
+  co_return false;
+}
+
+// Reads the whole image and lets it be judged.
+asio::awaitable<bool> Gateway::begin_life() {
+  Process& process = *process_;
+  process.stage = "reading the image";
+  const uint64_t epoch = process.volume.status().epoch;
+  world_.trace.note("{} is online in epoch {}", name_, epoch);
+  Disk image;
+  while (image.size() < World::kSectors) {
+    const Piece piece{image.size(), World::kStripeSectors};
+    Result<BufferList> data = co_await process.volume.read(blocks_of(piece));
+    if (data) {
+      Result<Disk> tags = tags_of(piece, *data);
+      if (!tags) {
+        world_.fail(name_ + " begins with an image of which " + tags.error().message());
+        co_return false;
+      }
+      image.insert(image.end(), tags->begin(), tags->end());
+      continue;
+    }
+    if (data.error().code() == ErrorCode::corrupt && !world_.corruption_expected) {
+      world_.fail(name_ + " cannot read its image: " + data.error().message());
+    }
+    if (!serving()) co_return false;  // taken away again, unseen
+    co_await sleep_for(milliseconds(200));
+  }
+  // Even when it has been fenced meanwhile: what it read is what its epoch began with.
+  Verdict wrong = world_.oracle.begin(name_, epoch, std::move(image), process.life);
+  world_.judge(std::move(wrong));
+  ++world_.counts.lives;
+  co_return true;
+}
+
+Task Gateway::end() {
+  Process& process = *process_;
+  process.shutting_down = true;
+  process.stage = "ending";
+  if (chance_.one_in(2)) co_await process.clients.close();
+  if (process.volume.state() == DeviceState::fenced) ++world_.counts.fenced;
+  Result<void> stopped = co_await process.volume.stop();
+  world_.trace.note("{} ends: {}", name_, stopped ? "well" : stopped.error().message());
+  if (stopped && process.life) world_.judge(world_.oracle.stopped(*process.life));
+  co_await process.clients.close();
+  ended_well_ = stopped.ok();
+  process.ended = true;
+}
+
+// ---- its clients -------------------------------------------------------------------------------
+
+Task Gateway::client(uint32_t number) {
+  Process& process = *process_;
+  for (uint32_t i = 0; i < process.workload.commands; ++i) {
+    Duration pause = chance_.between(Duration::zero(), process.workload.pause);
+    if (chance_.happens(process.workload.long_pause)) pause = seconds(3);
+    co_await sleep_for(pause);
+    if (!serving()) break;
+    const uint64_t dice = chance_.below(100);
+    if (dice < 55) {
+      co_await write_once();
+    } else if (dice < 65) {
+      co_await unmap_once();
+    } else if (dice < 80) {
+      co_await flush_once();
+    } else {
+      co_await read_once();
+    }
+  }
+  --process.busy_clients;
+  world_.trace.note("{}: client {} leaves", name_, number);
+}
+
+Piece Gateway::some_piece(uint64_t longest) {
+  const uint64_t unit = world_.block_size / kSectorBytes;
+  const uint64_t stripe = World::kStripeSectors;
+  // Half of it all happens in one place, so that commands meet.
+  const uint64_t places = chance_.one_in(2) ? stripe / 4 : World::kSectors;
+  Piece piece{chance_.below(places / unit) * unit, 0};
+  const uint64_t room = stripe - piece.first % stripe;
+  piece.count = std::min(chance_.skewed(std::max(longest / unit, uint64_t{1})) * unit, room);
+  return piece;
+}
+
+BlockRange Gateway::blocks_of(Piece piece) const {
+  const uint64_t unit = world_.block_size / kSectorBytes;
+  return BlockRange{Lba(World::address(piece.first) / unit), BlockCount(piece.count / unit)};
+}
+
+TicketPtr Gateway::some_ticket() {
+  if (chance_.one_in(2)) return nullptr;
+  auto ticket = std::make_shared<Ticket>();
+  if (chance_.happens(process_->workload.cancelled * 2)) {
+    const Duration when =
+        chance_.one_in(3) ? Duration::zero() : chance_.between(Duration::zero(), milliseconds(200));
+    if (when == Duration::zero()) ticket->cancelled = true;
+    world_.timeline.after(when, [ticket] { ticket->cancelled = true; });
+  }
+  return ticket;
+}
+
+bool Gateway::ended(Life& life, Life::CommandId command, const Result<void>& done,
+                    const TicketPtr& ticket) {
+  if (done) {
+    life.succeeded(command, world_.oracle.next_moment());
+    ++world_.counts.commands;
+    return true;
+  }
+  const ErrorCode code = done.error().code();
+  world_.trace.note("{}: command {} fails: {}", name_, command, done.error().message());
+  if (code == ErrorCode::cancelled) {
+    if (!ticket || !ticket->cancelled) world_.fail("a command was cancelled without being asked");
+    life.cancelled(command);
+    ++world_.counts.cancelled;
+  } else if (serving()) {
+    world_.fail("a command failed while the volume was online: " + done.error().message());
+  }
+  return false;
+}
+
+Task Gateway::write_once() {
+  Process& process = *process_;
+  const std::shared_ptr<Life> life = process.life;
+  const Piece piece = some_piece(process.workload.largest_write);
+  const Tag tag = world_.oracle.next_tag();
+  const bool forced = chance_.happens(process.workload.forced);
+  const TicketPtr ticket = some_ticket();
+  const Durability durability = forced ? Durability::flushed : Durability::acknowledged;
+  BufferList data(contents(piece, tag));
+  const Life::CommandId id = life->issue({piece}, tag, world_.oracle.next_moment());
+  world_.trace.note("{}: command {} writes {} to {}+{}{}", name_, id, tag, piece.first, piece.count,
+                    forced ? ", forced" : "");
+  Result<void> done =
+      co_await process.volume.write(blocks_of(piece), std::move(data), durability, ticket);
+  if (!ended(*life, id, done, ticket) || !forced) co_return;
+  world_.trace.note("{}: command {} is safe", name_, id);
+  ++world_.counts.flushes;
+  world_.judge(world_.oracle.forced(*life, id));
+}
+
+Task Gateway::unmap_once() {
+  Process& process = *process_;
+  const std::shared_ptr<Life> life = process.life;
+  std::vector<Piece> pieces;
+  std::vector<BlockRange> ranges;
+  if (chance_.one_in(8)) {  // whole stripes and everything between them, or the whole disk
+    const uint64_t from = chance_.below(World::kStripes);
+    const uint64_t stripes = 1 + chance_.below(World::kStripes - from);
+    const Piece piece{from * World::kStripeSectors, stripes * World::kStripeSectors};
+    const uint64_t unit = world_.block_size / kSectorBytes;
+    const uint64_t begin = World::address(piece.first) / unit;
+    const uint64_t end = World::address(piece.first + piece.count - unit) / unit + 1;
+    pieces.push_back(piece);
+    ranges.push_back(BlockRange{Lba(begin), BlockCount(end - begin)});
+    if (stripes == World::kStripes) {
+      ranges[0] = BlockRange{Lba(0), process.volume.geometry().blocks};
+    }
+  } else {
+    const uint64_t count = 1 + chance_.below(4);
+    for (uint64_t i = 0; i < count; ++i) {
+      pieces.push_back(some_piece(World::kStripeSectors));
+      ranges.push_back(blocks_of(pieces.back()));
+    }
+  }
+  const TicketPtr ticket = some_ticket();
+  const Life::CommandId id = life->issue(pieces, 0, world_.oracle.next_moment());
+  world_.trace.note("{}: command {} unmaps {} ranges from {}+{} on", name_, id, pieces.size(),
+                    pieces[0].first, pieces[0].count);
+  Result<void> done = co_await process.volume.unmap(std::move(ranges), ticket);
+  (void)ended(*life, id, done, ticket);
+}
+
+Task Gateway::flush_once() {
+  Process& process = *process_;
+  const std::shared_ptr<Life> life = process.life;
+  const Moment issued = world_.oracle.next_moment();
+  world_.trace.note("{}: flush from {}", name_, issued);
+  Result<void> done = co_await process.volume.flush();
+  world_.trace.note("{}: flush from {}: {}", name_, issued, done ? "done" : done.error().message());
+  if (done) {
+    ++world_.counts.flushes;
+    world_.judge(world_.oracle.flushed(*life, issued));
+  } else if (serving()) {
+    world_.fail("a flush failed while the volume was online: " + done.error().message());
+  }
+}
+
+Task Gateway::read_once() {
+  Process& process = *process_;
+  const std::shared_ptr<Life> life = process.life;
+  const Piece piece = some_piece(World::kStripeSectors);
+  const Moment issued = world_.oracle.next_moment();
+  Result<BufferList> data = co_await process.volume.read(blocks_of(piece));
+  const Moment answered = world_.oracle.next_moment();
+  if (!data) {
+    world_.trace.note("{}: read of {}+{}: {}", name_, piece.first, piece.count,
+                      data.error().message());
+    if (data.error().code() == ErrorCode::corrupt && !world_.corruption_expected) {
+      world_.fail(name_ + ": a read found damage: " + data.error().message());
+    }
+    co_return;
+  }
+  Result<Disk> tags = tags_of(piece, *data);
+  if (!tags) {
+    world_.fail(fmt::format("{}: a read of {}+{}: {}", name_, piece.first, piece.count,
+                            tags.error().message()));
+    co_return;
+  }
+  ++world_.counts.reads;
+  world_.judge(life->judge_read(piece, *tags, issued, answered));
+}
+
+}  // namespace swiftness::sim

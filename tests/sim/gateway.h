@@ -1,0 +1,91 @@
+// Gateway: a machine that serves the volume: the production engine over the production Swift
+// client, with clients of its own. Its process can be started, stopped, and killed between any two
+// steps.
+//
+// Each process has an event loop of its own. To crash is never to run it again: coroutines end
+// where they stand. What they had sent lives on in the network.
+#pragma once
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/base/gate.h"
+#include "backend/swift/swift_store.h"
+#include "backend/volume/volume.h"
+#include "tests/sim/world.h"
+
+namespace swiftness::sim {
+
+// What the clients of a gateway do while it serves.
+struct Workload {
+  uint32_t clients = 2;
+  uint32_t commands = 40;                          // of each client, then it leaves
+  Duration pause = std::chrono::milliseconds(50);  // between two commands, at most
+  uint64_t largest_write = 64;                     // sectors
+  double long_pause = 0.02;                        // so long that everything idles
+  double forced = 0.1;                             // of the writes
+  double cancelled = 0.05;                         // of all commands
+};
+
+class Gateway final : public BlockDeviceObserver {
+ public:
+  Gateway(World& world, std::string name);
+  ~Gateway() override;
+
+  // Starts the process: it attaches, however often it takes, has its image judged, and serves. It
+  // ends by itself when it was fenced.
+  void boot(VolumeOptions options, Workload workload);
+  // Asks the process to end in good order; it may take its time. An impatient administrator makes
+  // it halt after a while.
+  void shut_down(std::optional<Duration> patience);
+  void crash();  // at once, or nothing when none runs
+  // As soon as the process has taken so many more steps.
+  void crash_in(uint64_t steps);
+
+  bool running() const noexcept { return process_ != nullptr; }
+  bool idle() const noexcept;                               // online, and its clients have left
+  bool ended_well() const noexcept { return ended_well_; }  // the last process that ended by itself
+
+  Network& network() noexcept { return network_; }
+
+  bool run_one();                // lets the process take a step; false: it has none to take
+  std::string describe() const;  // what it is at, for histories that do not end
+
+ private:
+  struct Process;
+
+  void on_state_changed(DeviceState state) override;
+  bool serving() const noexcept;
+
+  Task serve();
+  asio::awaitable<bool> attach();
+  asio::awaitable<bool> begin_life();
+  Task end();
+
+  Task client(uint32_t number);
+  Task write_once();
+  Task unmap_once();
+  Task flush_once();
+  Task read_once();
+  Piece some_piece(uint64_t longest);
+  TicketPtr some_ticket();
+  BlockRange blocks_of(Piece piece) const;
+  // Records how a command ended. False: not with success.
+  bool ended(Life& life, Life::CommandId command, const Result<void>& done,
+             const TicketPtr& ticket);
+
+  World& world_;
+  const std::string name_;
+  Chance chance_;
+  Network network_;
+  uint64_t processes_ = 0;  // so far
+  bool ended_well_ = false;
+  std::unique_ptr<Process> process_;
+};
+
+}  // namespace swiftness::sim

@@ -1,0 +1,347 @@
+#include "tests/sim/oracle.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace swiftness::sim {
+
+Life::CommandId Life::issue(std::vector<Piece> pieces, Tag tag, Moment at) {
+  const auto id = static_cast<CommandId>(commands_.size());
+  for (const Piece& piece : pieces) {
+    for (uint64_t i = 0; i < piece.count; ++i) {
+      std::vector<CommandId>& commands = covering_[piece.first + i];
+      if (commands.empty() || commands.back() != id) commands.push_back(id);
+    }
+  }
+  Command command{tag, std::move(pieces), at};
+  commands_.push_back(std::move(command));
+  return id;
+}
+
+// Tags grow with the commands.
+std::optional<Life::CommandId> Life::writer_of(Tag tag) const {
+  for (size_t id = commands_.size(); id-- > 0;) {
+    if (commands_[id].tag == tag) return static_cast<CommandId>(id);
+    if (commands_[id].tag != 0 && commands_[id].tag < tag) break;
+  }
+  return std::nullopt;
+}
+
+bool Life::covers(CommandId command, uint64_t sector) const {
+  const std::vector<CommandId>& ids = covering_[sector];
+  return std::binary_search(ids.begin(), ids.end(), command);
+}
+
+std::string Life::describe(CommandId id) const {
+  const Command& c = commands_[id];
+  std::string out = c.tag == 0 ? "trim" : fmt::format("write {}", c.tag);
+  for (const Piece& piece : c.pieces) out += fmt::format(" {}+{}", piece.first, piece.count);
+  out += fmt::format(" issued at {}", c.issued);
+  if (c.answered != kNever) out += fmt::format(", answered at {}", c.answered);
+  if (c.cancelled) out += ", cancelled";
+  if (c.forced) out += ", forced";
+  return out;
+}
+
+// ---- reads -------------------------------------------------------------------------------------
+
+Verdict Life::judge_read(Piece piece, const Disk& seen, Moment issued, Moment answered) const {
+  // Was it hidden before the read began, by something that surely came after it?
+  auto hidden = [&](uint64_t sector, Moment written) -> std::optional<CommandId> {
+    for (CommandId id : covering_[sector]) {
+      if (written < commands_[id].issued && commands_[id].answered < issued) return id;
+    }
+    return std::nullopt;
+  };
+  for (uint64_t i = 0; i < piece.count; ++i) {
+    const uint64_t sector = piece.first + i;
+    const Tag tag = seen[i];
+    std::string why = "nothing wrote that";
+    bool possible = false;
+    if (tag == base_[sector]) {
+      std::optional<CommandId> by = hidden(sector, 0);
+      possible = !by;
+      if (by) why = "since overwritten by " + describe(*by);
+    }
+    for (CommandId id : covering_[sector]) {
+      const Command& command = commands_[id];
+      if (possible || command.tag != tag) continue;
+      if (command.cancelled) {
+        why = "of a cancelled command: " + describe(id);
+        continue;
+      }
+      if (command.issued > answered) continue;
+      std::optional<CommandId> by = hidden(sector, command.answered);
+      possible = !by;
+      if (by) why = describe(id) + " was overwritten by " + describe(*by);
+    }
+    if (!possible) {
+      return fmt::format("{}, epoch {}: a read from {} to {} of sectors {}+{} saw tag {} in {}: {}",
+                         gateway_, epoch_, issued, answered, piece.first, piece.count, tag, sector,
+                         why);
+    }
+  }
+  return std::nullopt;
+}
+
+// ---- images ------------------------------------------------------------------------------------
+
+// The smallest set of commands that explains an image, and whether it can be put in order. What has
+// to be in it grows with the latest moment at which one of its commands was issued: everything
+// answered by then is in it too. A larger set only has more to explain.
+class Life::Explanation {
+ public:
+  Explanation(const Life& life, const Disk& image)
+      : life_(life),
+        image_(image),
+        in_(life.commands_.size(), false),
+        visible_(image.size(), kBase),
+        before_(life.promised_) {}
+
+  Verdict judge() {
+    Verdict wrong = find_writers();
+    for (CommandId id = 0; id < in_.size(); ++id) {
+      if (life_.commands_[id].forced) take(id);
+    }
+    close();
+    if (!wrong) wrong = find_trims();
+    if (!wrong) wrong = find_lost();
+    if (!wrong) wrong = find_order();
+    return wrong;
+  }
+
+ private:
+  static constexpr CommandId kBase = UINT32_MAX;
+
+  const Command& command(CommandId id) const { return life_.commands_[id]; }
+
+  void take(CommandId id) {
+    in_[id] = true;
+    before_ = std::max(before_, command(id).issued);
+  }
+  void close() {
+    for (bool grown = true; grown;) {
+      grown = false;
+      for (CommandId id = 0; id < in_.size(); ++id) {
+        if (in_[id] || command(id).answered >= before_) continue;
+        take(id);
+        grown = true;
+      }
+    }
+  }
+
+  Verdict find_writers() {
+    for (uint64_t sector = 0; sector < image_.size(); ++sector) {
+      const Tag tag = image_[sector];
+      if (tag == 0 || tag == life_.base_[sector]) continue;
+      std::optional<CommandId> id = life_.writer_of(tag);
+      if (!id || !life_.covers(*id, sector)) {
+        return fmt::format("sector {} holds tag {}, which is of no command there", sector, tag);
+      }
+      if (command(*id).cancelled) {
+        return fmt::format("sector {} holds what was cancelled: {}", sector, life_.describe(*id));
+      }
+      visible_[sector] = *id;
+      take(*id);
+      for (CommandId other : life_.covering_[sector]) {
+        if (other != *id) covered_up_.insert({other, *id});
+      }
+    }
+    return std::nullopt;
+  }
+
+  // Which of the trims it was that made a sector zero does not show: one that is in anyway, else
+  // the earliest, which brings the least with it.
+  Verdict find_trims() {
+    for (bool grown = true; grown;) {
+      grown = false;
+      for (uint64_t sector = 0; sector < image_.size(); ++sector) {
+        if (image_[sector] != 0) continue;
+        if (!needs_trim(sector)) continue;
+        std::optional<CommandId> best;
+        for (CommandId id : life_.covering_[sector]) {
+          if (command(id).tag != 0 || command(id).cancelled || !may_be_last(id, sector)) continue;
+          if (!best || in_[id]) best = id;
+        }
+        if (!best) return fmt::format("sector {} is zero: {}", sector, history_of(sector));
+        visible_[sector] = *best;
+        if (in_[*best]) continue;
+        take(*best);
+        close();
+        grown = true;
+      }
+    }
+    return std::nullopt;
+  }
+
+  bool needs_trim(uint64_t sector) const {
+    if (life_.base_[sector] != 0) return true;
+    return std::ranges::any_of(life_.covering_[sector],
+                               [&](CommandId id) { return in_[id] && command(id).tag != 0; });
+  }
+
+  // With all that is in and covers the sector before it; and none of these shows in another sector
+  // of both.
+  bool may_be_last(CommandId last, uint64_t sector) const {
+    return std::ranges::none_of(life_.covering_[sector], [&](CommandId id) {
+      if (!in_[id] || command(id).tag == 0) return false;
+      return life_.surely_before(last, id) || covered_up_.contains({last, id});
+    });
+  }
+
+  Verdict find_lost() {
+    for (uint64_t sector = 0; sector < image_.size(); ++sector) {
+      const CommandId last = visible_[sector];
+      for (CommandId id : life_.covering_[sector]) {
+        if (!in_[id] || id == last) continue;
+        if (command(id).tag == 0 && image_[sector] == 0) continue;
+        if (last == kBase || life_.surely_before(last, id)) {
+          return fmt::format("sector {} holds tag {}, but {}; its history: {}", sector,
+                             image_[sector], reason(id), history_of(sector));
+        }
+      }
+    }
+    return std::nullopt;
+  }
+
+  std::string reason(CommandId id) const {
+    std::string out = life_.describe(id) + " must be there";
+    if (command(id).answered < life_.promised_) {
+      return out + fmt::format(": it was flushed (promised before {})", life_.promised_);
+    }
+    return out + ": a later command is";
+  }
+
+  std::string history_of(uint64_t sector) const {
+    std::string out = fmt::format("base {}", life_.base_[sector]);
+    for (CommandId id : life_.covering_[sector]) {
+      out += fmt::format("; {}{}", life_.describe(id), in_[id] ? " (in)" : "");
+    }
+    return out;
+  }
+
+  // Every command before what hides it, and before what was issued after its answer: a circle is a
+  // torn command.
+  Verdict find_order() const {
+    const size_t count = in_.size();
+    std::vector<std::vector<CommandId>> later(count);
+    for (uint64_t sector = 0; sector < image_.size(); ++sector) {
+      const CommandId last = visible_[sector];
+      if (last == kBase) continue;
+      for (CommandId id : life_.covering_[sector]) {
+        if (!in_[id] || id == last) continue;
+        if (command(id).tag == 0 && command(last).tag == 0) continue;
+        if (!life_.surely_before(id, last)) later[id].push_back(last);
+      }
+    }
+    if (std::ranges::all_of(later, [](const auto& l) { return l.empty(); })) return std::nullopt;
+    std::vector<uint32_t> waits_for(count, 0);
+    for (CommandId id = 0; id < count; ++id) {
+      std::ranges::sort(later[id]);
+      later[id].erase(std::unique(later[id].begin(), later[id].end()), later[id].end());
+      if (!in_[id]) continue;
+      for (CommandId other = 0; other < count; ++other) {
+        if (in_[other] && life_.surely_before(id, other)) later[id].push_back(other);
+      }
+      for (CommandId other : later[id]) ++waits_for[other];
+    }
+    std::vector<CommandId> free;
+    size_t left = 0;
+    for (CommandId id = 0; id < count; ++id) {
+      if (!in_[id]) continue;
+      ++left;
+      if (waits_for[id] == 0) free.push_back(id);
+    }
+    while (!free.empty()) {
+      const CommandId id = free.back();
+      free.pop_back();
+      --left;
+      for (CommandId other : later[id]) {
+        if (--waits_for[other] == 0) free.push_back(other);
+      }
+    }
+    if (left == 0) return std::nullopt;
+    return "no order makes it, one of these is torn: " + describe_circle(later, waits_for);
+  }
+
+  // Whoever is left waits for another one that is left: going back from any of them ends in a
+  // circle.
+  std::string describe_circle(const std::vector<std::vector<CommandId>>& later,
+                              const std::vector<uint32_t>& waits_for) const {
+    CommandId at = 0;
+    while (!in_[at] || waits_for[at] == 0) ++at;
+    std::vector<CommandId> path;
+    while (std::ranges::find(path, at) == path.end()) {
+      path.push_back(at);
+      for (CommandId id = 0; id < in_.size(); ++id) {
+        if (!in_[id] || waits_for[id] == 0) continue;
+        if (std::ranges::find(later[id], at) == later[id].end()) continue;
+        at = id;
+        break;
+      }
+    }
+    std::string out;
+    for (auto it = std::ranges::find(path, at); it != path.end(); ++it) {
+      out += fmt::format("[{}: {}", *it, life_.describe(*it));
+      for (uint64_t sector = 0; sector < image_.size(); ++sector) {
+        if (visible_[sector] == *it) out += fmt::format(" {}", sector);
+      }
+      out += "] after ";
+    }
+    return out + "the first";
+  }
+
+  const Life& life_;
+  const Disk& image_;
+  std::vector<bool> in_;
+  std::vector<CommandId> visible_;
+  std::set<std::pair<CommandId, CommandId>> covered_up_;  // the first by the second, a write
+  Moment before_;
+};
+
+Verdict Life::judge_successor(const Disk& image) const {
+  Verdict wrong = Explanation(*this, image).judge();
+  if (!wrong) return wrong;
+  return fmt::format("after {}, epoch {}: {}", gateway_, epoch_, *wrong);
+}
+
+// ---- lives -------------------------------------------------------------------------------------
+
+Verdict Oracle::begin(std::string gateway, uint64_t epoch, Disk image,
+                      std::shared_ptr<Life>& life) {
+  life = std::make_shared<Life>(std::move(gateway), epoch, std::move(image));
+  auto [place, fresh] = lives_.emplace(epoch, life);
+  if (!fresh) return fmt::format("epoch {} has two owners", epoch);
+  if (place == lives_.begin()) return std::nullopt;
+  Verdict wrong = std::prev(place)->second->judge_successor(life->base());
+  if (wrong) return "the image of epoch " + std::to_string(epoch) + ": " + *wrong;
+  return judge_promise(*life);
+}
+
+Verdict Oracle::judge_promise(const Life& life) const {
+  auto next = lives_.upper_bound(life.epoch());
+  if (next == lives_.end()) return std::nullopt;
+  Verdict wrong = life.judge_successor(next->second->base());
+  if (!wrong) return wrong;
+  return fmt::format("epoch {} promised what epoch {}, online already, lacks: {}", life.epoch(),
+                     next->first, *wrong);
+}
+
+Verdict Oracle::flushed(Life& life, Moment issued) {
+  life.promise_all_before(issued);
+  return judge_promise(life);
+}
+
+Verdict Oracle::forced(Life& life, Life::CommandId command) {
+  life.promise(command);
+  return judge_promise(life);
+}
+
+Verdict Oracle::stopped(Life& life) {
+  life.promise_all_before(next_moment());
+  return judge_promise(life);
+}
+
+}  // namespace swiftness::sim

@@ -1,0 +1,148 @@
+// The oracle itself: what it must let pass, and what it must not.
+#include "tests/sim/oracle.h"
+
+#include <gtest/gtest.h>
+
+namespace swiftness::sim {
+namespace {
+
+class OracleTest : public testing::Test {
+ protected:
+  OracleTest() { EXPECT_FALSE(oracle_.begin("A", 1, Disk(8, 0), life_)); }
+
+  // Writes, or with tag 0 unmaps, and is answered before anything else is issued.
+  Life::CommandId change(std::vector<Piece> pieces, Tag tag) {
+    Life::CommandId id = life_->issue(std::move(pieces), tag, oracle_.next_moment());
+    life_->succeeded(id, oracle_.next_moment());
+    return id;
+  }
+  Moment now() { return oracle_.next_moment(); }
+  bool next_life_may_begin_with(Disk image) { return !life_->judge_successor(image); }
+
+  Oracle oracle_{8};
+  std::shared_ptr<Life> life_;
+};
+
+TEST_F(OracleTest, AnyPrefixWillDoUntilAFlush) {
+  change({{0, 4}}, 1);
+  change({{2, 4}}, 2);
+  EXPECT_TRUE(next_life_may_begin_with({0, 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_TRUE(next_life_may_begin_with({1, 1, 1, 1, 0, 0, 0, 0}));
+  EXPECT_TRUE(next_life_may_begin_with({1, 1, 2, 2, 2, 2, 0, 0}));
+  EXPECT_FALSE(next_life_may_begin_with({0, 0, 2, 2, 2, 2, 0, 0})) << "the first is missing";
+  EXPECT_FALSE(oracle_.flushed(*life_, now()));
+  EXPECT_FALSE(next_life_may_begin_with({1, 1, 1, 1, 0, 0, 0, 0}));
+  EXPECT_FALSE(next_life_may_begin_with({0, 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_TRUE(next_life_may_begin_with({1, 1, 2, 2, 2, 2, 0, 0}));
+}
+
+TEST_F(OracleTest, AFlushSaysNothingOfWhatWasNotAnsweredWhenItWasIssued) {
+  Moment issued = now();
+  change({{0, 4}}, 1);
+  EXPECT_FALSE(oracle_.flushed(*life_, issued));
+  EXPECT_TRUE(next_life_may_begin_with({0, 0, 0, 0, 0, 0, 0, 0}));
+}
+
+TEST_F(OracleTest, AForcedWriteIsThereWithAllThatSurelyCameBefore) {
+  change({{0, 2}}, 1);
+  Life::CommandId forced = change({{4, 2}}, 2);
+  EXPECT_FALSE(oracle_.forced(*life_, forced));
+  EXPECT_FALSE(next_life_may_begin_with({0, 0, 0, 0, 2, 2, 0, 0}));
+  EXPECT_FALSE(next_life_may_begin_with({1, 1, 0, 0, 0, 0, 0, 0}));
+  EXPECT_TRUE(next_life_may_begin_with({1, 1, 0, 0, 2, 2, 0, 0}));
+}
+
+TEST_F(OracleTest, OverlappingCommandsComeInEitherOrderButWhole) {
+  Life::CommandId first = life_->issue({{0, 4}}, 1, now());
+  Life::CommandId second = life_->issue({{0, 4}}, 2, now());
+  life_->succeeded(first, now());
+  life_->succeeded(second, now());
+  EXPECT_TRUE(next_life_may_begin_with({1, 1, 1, 1, 0, 0, 0, 0}));
+  EXPECT_TRUE(next_life_may_begin_with({2, 2, 2, 2, 0, 0, 0, 0}));
+  EXPECT_FALSE(next_life_may_begin_with({1, 1, 2, 2, 0, 0, 0, 0})) << "torn";
+  EXPECT_FALSE(next_life_may_begin_with({1, 1, 0, 0, 0, 0, 0, 0})) << "torn";
+}
+
+TEST_F(OracleTest, ThreeCommandsInACircleAreTorn) {
+  Life::CommandId a = life_->issue({{0, 1}, {2, 1}}, 1, now());
+  Life::CommandId b = life_->issue({{0, 2}}, 2, now());
+  Life::CommandId c = life_->issue({{1, 2}}, 3, now());
+  for (Life::CommandId id : {a, b, c}) life_->succeeded(id, now());
+  EXPECT_TRUE(next_life_may_begin_with({2, 3, 3, 0, 0, 0, 0, 0}));
+  EXPECT_FALSE(next_life_may_begin_with({2, 3, 1, 0, 0, 0, 0, 0})) << "a after c after b after a";
+}
+
+TEST_F(OracleTest, WhatWasOverwrittenBeforeAFlushNeverComesBack) {
+  change({{0, 4}}, 1);
+  change({{0, 4}}, 2);
+  EXPECT_FALSE(oracle_.flushed(*life_, now()));
+  EXPECT_FALSE(next_life_may_begin_with({1, 1, 1, 1, 0, 0, 0, 0}));
+  change({{0, 4}}, 0);
+  EXPECT_TRUE(next_life_may_begin_with({0, 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_FALSE(oracle_.flushed(*life_, now()));
+  EXPECT_FALSE(next_life_may_begin_with({2, 2, 2, 2, 0, 0, 0, 0}));
+}
+
+TEST_F(OracleTest, ACancelledCommandNeverShows) {
+  Life::CommandId id = life_->issue({{0, 4}}, 1, now());
+  EXPECT_TRUE(next_life_may_begin_with({1, 1, 1, 1, 0, 0, 0, 0})) << "not answered yet";
+  life_->cancelled(id);
+  EXPECT_FALSE(next_life_may_begin_with({1, 1, 1, 1, 0, 0, 0, 0}));
+  EXPECT_TRUE(life_->judge_read({0, 1}, {1}, now(), now()));
+}
+
+TEST_F(OracleTest, ARangeOfATrimIsNotLeftOut) {
+  change({{0, 8}}, 1);
+  change({{0, 2}, {6, 2}}, 0);
+  change({{3, 1}}, 2);
+  EXPECT_TRUE(next_life_may_begin_with({0, 0, 1, 2, 1, 1, 0, 0}));
+  EXPECT_FALSE(next_life_may_begin_with({0, 0, 1, 2, 1, 1, 1, 1}));
+  EXPECT_FALSE(next_life_may_begin_with({0, 0, 1, 1, 1, 1, 1, 1})) << "half of it";
+}
+
+TEST_F(OracleTest, WhichTrimItWasFollowsFromWhatElseShows) {
+  // The first trim is covered up by the write, so it was the second that took sector 3.
+  Life::CommandId first = life_->issue({{0, 8}}, 0, now());
+  Life::CommandId write = life_->issue({{2, 4}}, 1, now());
+  life_->succeeded(first, now());
+  life_->succeeded(write, now());
+  Life::CommandId second = life_->issue({{3, 1}}, 0, now());
+  EXPECT_TRUE(next_life_may_begin_with({0, 0, 1, 0, 1, 1, 0, 0}));
+  life_->cancelled(second);
+  EXPECT_FALSE(next_life_may_begin_with({0, 0, 1, 0, 1, 1, 0, 0}));
+}
+
+TEST_F(OracleTest, AReadSeesWhatWasAnsweredAndMaySeeWhatIsUnderWay) {
+  change({{0, 1}}, 1);
+  Life::CommandId open = life_->issue({{0, 1}}, 2, now());
+  Moment issued = now();
+  EXPECT_FALSE(life_->judge_read({0, 1}, {1}, issued, now()));
+  EXPECT_FALSE(life_->judge_read({0, 1}, {2}, issued, now()));
+  EXPECT_TRUE(life_->judge_read({0, 1}, {0}, issued, now())) << "the base is hidden";
+  EXPECT_TRUE(life_->judge_read({0, 1}, {3}, issued, now())) << "nobody wrote that";
+  life_->succeeded(open, now());
+  EXPECT_FALSE(life_->judge_read({0, 1}, {1}, issued, now())) << "the read began before";
+  EXPECT_TRUE(life_->judge_read({0, 1}, {1}, now(), now()));
+}
+
+TEST_F(OracleTest, AFlushAnsweredAfterTheNextLifeBeganIsJudgedAgainstIt) {
+  change({{0, 1}}, 1);
+  Moment early = now();
+  std::shared_ptr<Life> winner;
+  EXPECT_FALSE(oracle_.begin("B", 2, {1, 0, 0, 0, 0, 0, 0, 0}, winner));
+  EXPECT_FALSE(oracle_.flushed(*life_, early));
+  change({{1, 1}}, 2);
+  EXPECT_TRUE(oracle_.flushed(*life_, now())) << "the winner lacks it";
+}
+
+TEST_F(OracleTest, ALateStarterOfALowerEpochFitsIn) {
+  std::shared_ptr<Life> third, second;
+  change({{0, 1}}, 1);
+  EXPECT_FALSE(oracle_.begin("C", 3, {1, 0, 0, 0, 0, 0, 0, 0}, third));
+  EXPECT_FALSE(oracle_.begin("B", 2, {1, 0, 0, 0, 0, 0, 0, 0}, second));
+  std::shared_ptr<Life> again;
+  EXPECT_TRUE(oracle_.begin("D", 3, {1, 0, 0, 0, 0, 0, 0, 0}, again)) << "one owner an epoch";
+}
+
+}  // namespace
+}  // namespace swiftness::sim
