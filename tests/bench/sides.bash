@@ -55,7 +55,8 @@ median() { # side, workload, key
       for (i = 1; i <= NF; i++) { split($i, pair, "="); value[pair[1]] = pair[2] }
       if (key == "cpu" && "ops" in value) print value["cpu_s"] / value["ops"] * 1e6
       if (key in value) print value[key]
-    }' "$results" | sort -g | awk '{ v[NR] = $1 } END { print NR ? (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 : "-" }'
+    }' "$results" | sort -g |
+    awk '{ v[NR] = $1 } END { print NR ? (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 : "-" }'
 }
 
 # "ok" or "below" a target, and nothing where there is none.
