@@ -30,7 +30,7 @@ Async<void> Volume::take_journal(Era era, std::optional<Start> highest, LogPosit
       co_await drop_journal();
       co_return Error(ErrorCode::corrupt, "journal: " + verdict.why);
     }
-    matches =
+    settled =
         verdict.action == JournalVerdict::Action::use && facts.state == JournalFacts::State::usable;
     if (verdict.action == JournalVerdict::Action::set_aside) {
       Result<void> allowed = co_await may_abandon(highest, verdict.why);
