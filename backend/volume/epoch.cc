@@ -87,6 +87,12 @@ uint64_t unix_seconds() {
       std::chrono::duration_cast<std::chrono::seconds>(calendar_now().time_since_epoch()).count());
 }
 
+Async<Epoch> find_highest_claim(const VolumeObjects& objects) {
+  Result<Epoch> known = co_await hinted_epoch(objects);
+  if (!known) co_return known.error();
+  co_return co_await highest_claim(objects, *known);
+}
+
 Async<Era> claim_epoch(const VolumeObjects& objects, ClaimTimes times) {
   Result<Epoch> known = co_await hinted_epoch(objects);
   if (!known) co_return known.error();

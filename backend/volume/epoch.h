@@ -13,6 +13,9 @@ struct ClaimTimes {
   Duration limit;   // a claim slower than this is given up for the next look
 };
 
+// The highest epoch anyone has claimed; 0: none.
+Async<Epoch> find_highest_claim(const VolumeObjects& objects);
+
 // Step 1: claims the next epoch and returns it with our fresh claim id.
 Async<Era> claim_epoch(const VolumeObjects& objects, ClaimTimes times);
 

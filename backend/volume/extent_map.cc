@@ -271,6 +271,15 @@ std::vector<ExtentMap::Piece> ExtentMap::lookup(Sector first, SectorCount sector
   return out;
 }
 
+std::vector<uint64_t> ExtentMap::pages() const {
+  std::vector<uint64_t> out;
+  index_.visit([&out](uint64_t page, MapPlace) { out.push_back(page); });
+  for (const auto& [number, page] : pages_) out.push_back(number);
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
 void ExtentMap::look(uint64_t number, uint32_t first, uint32_t sectors, std::vector<Piece>& out) {
   auto emit = [&](uint32_t from, uint32_t to, uint64_t packed, bool unknown) {
     if (from >= to) return;

@@ -61,6 +61,9 @@ class ExtentMap {
   // The range in order and without gaps; adjacent pieces of one frame come as one.
   std::vector<Piece> lookup(Sector first, SectorCount sectors);
 
+  // Pages that have a leaf or changes, ascending: all of the disk that is not a hole.
+  std::vector<uint64_t> pages() const;
+
   // --- leaves ----------------------------------------------------------------------------------
   MapPlace leaf_place(uint64_t page) const noexcept { return index_.at(page); }
   bool known(uint64_t page) const noexcept;  // it has no leaf, or one in memory

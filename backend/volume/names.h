@@ -1,7 +1,9 @@
 // Names of a volume's objects (docs/FORMAT.md, section 2). Nothing else makes or takes them apart.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "backend/object_store.h"
 #include "backend/volume/format.h"
@@ -11,6 +13,17 @@ namespace swiftness {
 inline constexpr const char* kCatalogue = "catalogue";
 
 ObjectName catalogue_entry(const std::string& volume_name);
+
+// What a listing shows of an object that an era wrote.
+struct EraObject {
+  enum class Kind { chunk, root, map_object };
+  Kind kind;
+  Era era;
+  uint64_t number = 0;
+};
+std::optional<EraObject> parse_era_object(std::string_view name);
+std::optional<Epoch> parse_claim(std::string_view name);
+std::optional<Epoch> parse_start(std::string_view name);
 
 class VolumeNames {
  public:

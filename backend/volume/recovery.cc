@@ -10,35 +10,8 @@
 #include "backend/volume/checkpoint.h"
 
 namespace swiftness {
-namespace {
 
-constexpr uint64_t kHeaderGuess = 64 << 10;  // bytes; a longer header costs a second read
-constexpr uint64_t kProbeBatch = 16;
-
-// Chunk headers read ahead of where they are needed.
-struct HeadSlot {
-  Sequence sequence;
-  Result<ChunkHead> head = Error(ErrorCode::unavailable, "not read");
-};
-
-Task read_head_into(const VolumeObjects& objects, Era era, HeadSlot& slot) {
-  slot.head = co_await read_chunk_head(objects, era, slot.sequence);
-}
-
-asio::awaitable<std::vector<HeadSlot>> read_heads(const VolumeObjects& objects, Era era,
-                                                  Sequence first, uint64_t count) {
-  std::vector<HeadSlot> slots(count);
-  Executor executor = co_await asio::this_coro::executor;
-  FanOut reads(executor);
-  for (uint64_t i = 0; i < count; ++i) {
-    slots[i].sequence = Sequence(first.value() + i);
-    reads.add(read_head_into(objects, era, slots[i]));
-  }
-  co_await reads.join();
-  co_return slots;
-}
-
-// The newest root of an era; 0: it has none. Numbers are given without gaps from 1; old roots are
+// Numbers are given without gaps from 1; old roots are
 // deleted, but never a milestone (checkpoint.h). So the newest is above the last milestone that
 // exists, and below the first that does not.
 Async<uint64_t> newest_root_number(const VolumeObjects& objects, Era era) {
@@ -82,10 +55,39 @@ Async<Root> read_root(const VolumeObjects& objects, RootName name) {
   co_return root;
 }
 
+namespace {
+
+constexpr uint64_t kHeaderGuess = 64 << 10;  // bytes; a longer header costs a second read
+constexpr uint64_t kProbeBatch = 16;
+
+// Chunk headers read ahead of where they are needed.
+struct HeadSlot {
+  Sequence sequence;
+  Result<ChunkHead> head = Error(ErrorCode::unavailable, "not read");
+};
+
+Task read_head_into(const VolumeObjects& objects, Era era, HeadSlot& slot) {
+  slot.head = co_await read_chunk_head(objects, era, slot.sequence);
+}
+
+asio::awaitable<std::vector<HeadSlot>> read_heads(const VolumeObjects& objects, Era era,
+                                                  Sequence first, uint64_t count) {
+  std::vector<HeadSlot> slots(count);
+  Executor executor = co_await asio::this_coro::executor;
+  FanOut reads(executor);
+  for (uint64_t i = 0; i < count; ++i) {
+    slots[i].sequence = Sequence(first.value() + i);
+    reads.add(read_head_into(objects, era, slots[i]));
+  }
+  co_await reads.join();
+  co_return slots;
+}
+
 // Step 4. A damaged root is passed over for the one before: they say the same of the past.
-Async<Root> find_root(const VolumeObjects& objects, const Start& start) {
+Async<Root> find_root(const VolumeObjects& objects, const Start& start, RecoveredLog& log) {
   Result<uint64_t> number = co_await newest_root_number(objects, start.era);
   if (!number) co_return number.error();
+  log.newest_root = *number;
   std::vector<RootName> candidates;
   for (uint64_t n = *number; n > 0; --n) candidates.push_back(RootName{start.era, n});
   if (start.base.number > 0) candidates.push_back(start.base);
@@ -95,6 +97,7 @@ Async<Root> find_root(const VolumeObjects& objects, const Start& start) {
     if (root.error().code() != ErrorCode::corrupt) co_return root.error();
     log::error("volume {}: {}; going back to the root before it", objects.descriptor.name,
                root.error().message());
+    log.damaged_roots.push_back(root.error().message());
   }
   Root none;
   none.size = objects.descriptor.created_size;
@@ -130,8 +133,13 @@ Async<EraHistory> chain_from(const VolumeObjects& objects, const Root& root, Sta
 class RollForward {
  public:
   RollForward(const VolumeObjects& objects, RecoveredLog& log, const Start& start, ExtentMap& map,
-              ChunkLedger& ledger)
-      : objects_(objects), log_(log), start_(start), map_(map), ledger_(ledger) {}
+              ChunkLedger& ledger, LogReading reading)
+      : objects_(objects),
+        log_(log),
+        start_(start),
+        map_(map),
+        ledger_(ledger),
+        reading_(reading) {}
 
   Async<void> run() {
     // By index: the list may not change under us, but references into it are not worth the risk.
@@ -151,6 +159,9 @@ class RollForward {
       const uint64_t count = std::min(kProbeBatch, (span.last - first).value() + 1);
       std::vector<HeadSlot> slots = co_await read_heads(objects_, span.era, first, count);
       for (const HeadSlot& slot : slots) {
+        if (!slot.head && slot.head.error().code() == ErrorCode::not_found) {
+          co_return co_await missing(span.era, slot.sequence);
+        }
         if (!slot.head) co_return slot.head.error();
         Result<void> accepted = accept(span.era, *slot.head);
         if (!accepted) co_return accepted;
@@ -168,7 +179,10 @@ class RollForward {
       std::vector<HeadSlot> slots = co_await read_heads(objects_, era, first, kProbeBatch);
       for (const HeadSlot& slot : slots) {
         if (!slot.head && slot.head.error().code() == ErrorCode::not_found) {
-          co_return co_await end_of_log(era, slot.sequence);
+          Result<bool> ended = co_await end_of_log(era, slot.sequence);
+          if (!ended) co_return ended.error();
+          if (*ended) co_return Result<void>();
+          break;  // it came meanwhile: read on from there
         }
         if (!slot.head) co_return slot.head.error();
         Result<void> accepted = accept(era, *slot.head);
@@ -177,9 +191,18 @@ class RollForward {
     }
   }
 
+  // A published chunk that one answer says is not there.
+  Async<void> missing(Era era, Sequence sequence) {
+    const ObjectName name = objects_.names.chunk(era, sequence);
+    Presence found = co_await presence_of(objects_.store, name);
+    if (found != Presence::no) co_return in_doubt(name);
+    co_return Error(ErrorCode::corrupt,
+                    to_string(name) + " is missing, although its era's successor published it");
+  }
+
   // One answer said that `gap` is not there. It is the end only if that is certain, and if no chunk
-  // the writer may have sent after it knew it to be durable.
-  Async<void> end_of_log(Era era, Sequence gap) {
+  // the writer may have sent after it knew it to be durable. False: the gap has closed.
+  Async<bool> end_of_log(Era era, Sequence gap) {
     const uint64_t window = start_.upload_window;
     std::map<std::string, std::vector<Sequence>> by_container;
     for (uint64_t i = 0; i <= window; ++i) {
@@ -188,8 +211,9 @@ class RollForward {
     }
     for (const auto& [container, sequences] : by_container) {
       if (!container_in_use(container)) {
-        Result<void> made = co_await objects_.store.create_container(container);
-        if (!made) co_return made;
+        Result<bool> there = co_await ensure_container(container);
+        if (!there) co_return there.error();
+        if (!*there) continue;
       }
       std::vector<std::string> names;
       for (Sequence sequence : sequences) {
@@ -200,32 +224,58 @@ class RollForward {
         const ObjectName name = objects_.names.chunk(era, sequences[i]);
         if (found[i] == Presence::unknown) co_return in_doubt(name);
         if (found[i] == Presence::no) continue;
-        Result<void> harmless = co_await check_behind_gap(era, gap, sequences[i]);
-        if (!harmless) co_return harmless;
+        Result<bool> harmless = co_await check_behind_gap(era, gap, sequences[i]);
+        if (!harmless || !*harmless) co_return harmless;
       }
     }
-    co_return Result<void>();
+    co_return true;
   }
 
-  Async<void> check_behind_gap(Era era, Sequence gap, Sequence sequence) {
+  // Absence is certain only in a container that is there. Whoever looks on makes none: what is not
+  // there yet holds nothing. False: it is not there.
+  Async<bool> ensure_container(std::string container) {
+    if (reading_ == LogReading::attaching) {
+      Result<void> made = co_await objects_.store.create_container(container);
+      if (!made) co_return made.error();
+      co_return true;
+    }
+    Result<ListPage> listed = co_await objects_.store.list(container, "", "", 1);
+    if (listed) co_return true;
+    if (listed.error().code() == ErrorCode::not_found) co_return false;
+    co_return listed.error();
+  }
+
+  // False: the gap has closed meanwhile.
+  Async<bool> check_behind_gap(Era era, Sequence gap, Sequence sequence) {
     const ObjectName missing = objects_.names.chunk(era, gap);
     if (sequence == gap) {
+      if (reading_ == LogReading::looking_on && closed(gap)) co_return false;
       co_return Error(ErrorCode::unavailable, to_string(missing) + " was denied and then seen");
     }
     Result<ChunkHead> head = co_await read_chunk_head(objects_, era, sequence);
     if (!head) co_return head.error();
-    if (head->header.frontier >= gap) {
-      // The writer may not have noticed yet that it was fenced, and have filled the gap meanwhile.
-      Presence now = co_await presence_of(objects_.store, missing);
-      if (now != Presence::no) {
-        co_return Error(ErrorCode::unavailable,
-                        to_string(missing) + " came, or may have, after it had been looked for");
-      }
-      co_return Error(ErrorCode::corrupt,
-                      fmt::format("{} is missing, although it was durable when chunk {} was sealed",
-                                  to_string(missing), sequence.value()));
+    if (head->header.frontier < gap) co_return true;
+    // Two looks are two moments: only absence after the proof of durability is damage. The writer may
+    // not have noticed yet that it was fenced, and have filled the gap meanwhile.
+    Presence again = co_await presence_of(objects_.store, missing);
+    if (again == Presence::unknown) co_return in_doubt(missing);
+    if (again == Presence::yes) {
+      if (reading_ == LogReading::looking_on && closed(gap)) co_return false;
+      co_return Error(ErrorCode::unavailable,
+                      to_string(missing) + " came, or may have, after it had been looked for");
     }
-    co_return Result<void>();
+    }
+    co_return Error(ErrorCode::corrupt,
+                    fmt::format("{} is missing, although it was durable when chunk {} was sealed",
+                                to_string(missing), sequence.value()));
+  }
+
+  // A store that goes on denying what it has shall not keep us for ever.
+  bool closed(Sequence gap) {
+    constexpr int kMostDenials = 8;
+    denials_ = gap == denied_ ? denials_ + 1 : 1;
+    denied_ = gap;
+    return denials_ <= kMostDenials;
   }
 
   // A container with no accepted chunk in it may not have been made yet.
@@ -256,6 +306,9 @@ class RollForward {
   const Start& start_;
   ExtentMap& map_;
   ChunkLedger& ledger_;
+  const LogReading reading_;
+  Sequence denied_;  // a gap that closed after it was seen
+  int denials_ = 0;
 };
 
 // Reads a whole chunk, verifies it to the last frame, and PUTs the same bytes again.
@@ -334,13 +387,13 @@ void replay(const ChunkHeader& header, ExtentMap& map, ChunkLedger& ledger) {
 }
 
 Async<RecoveredLog> recover_log(const VolumeObjects& objects, std::optional<Start> highest,
-                                ExtentMap& map, ChunkLedger& ledger) {
+                                ExtentMap& map, ChunkLedger& ledger, LogReading reading) {
   RecoveredLog log;
   log.base.size = objects.descriptor.created_size;
   log.base.block_size = objects.descriptor.block_size;
   if (!highest) co_return log;
 
-  Result<Root> root = co_await find_root(objects, *highest);
+  Result<Root> root = co_await find_root(objects, *highest, log);
   if (!root) co_return root.error();
   log.base = *root;
   const EraHistory map_eras(log.base.eras);
@@ -356,7 +409,7 @@ Async<RecoveredLog> recover_log(const VolumeObjects& objects, std::optional<Star
   log.position = log.base.covered_position;
   log.proven = log.base.covered;
 
-  RollForward roll(objects, log, *highest, map, ledger);
+  RollForward roll(objects, log, *highest, map, ledger, reading);
   Result<void> rolled = co_await roll.run();
   if (!rolled) co_return rolled.error();
   log.end.era = highest->era;

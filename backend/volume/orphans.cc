@@ -1,0 +1,198 @@
+#include "backend/volume/orphans.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace swiftness {
+namespace {
+
+constexpr size_t kListed = 1000;   // names a page
+constexpr size_t kConfirmed = 32;  // names a look
+constexpr size_t kDeletedAtOnce = 64;
+constexpr uint64_t kRootsThatStay = 3;  // of the highest era (checkpoint.cc)
+
+// What of the metadata is kept though it is of a closed era.
+struct Kept {
+  RootName base;
+  std::set<uint64_t> map_objects;
+};
+
+class Look {
+ public:
+  explicit Look(const VolumeView& view) : view_(view), objects_(view.objects) {}
+
+  asio::awaitable<OrphanLook> run() {
+    co_await read_kept_roots();
+    const bool roots_known = out_.doubts.empty();
+    co_await walk(objects_.names.meta(), "claim/");
+    co_await walk(objects_.names.meta(), "start/");
+    if (roots_known) {
+      co_await walk(objects_.names.meta(), "map/");
+      co_await walk(objects_.names.meta(), "root/");
+    }
+    const uint64_t last = view_.log.end.last.value() + kMostUploadsInFlight;
+    for (uint64_t first = 0; first <= last; first += kChunksPerContainer) {
+      co_await walk(objects_.names.data(Sequence(first)), "chunk/");
+    }
+    for (Epoch claim : claims_) {
+      if (!starts_.contains(claim) && claim < closed_below()) out_.unfinished.push_back(claim);
+    }
+    co_return std::move(out_);
+  }
+
+ private:
+  Epoch closed_below() const { return view_.start->era.epoch; }
+
+  Task read_kept_roots() {
+    kept_.base = view_.start->base;
+    std::vector<RootName> names;
+    if (kept_.base.number > 0) names.push_back(kept_.base);
+    for (uint64_t i = 0; i < kRootsThatStay && i < view_.log.newest_root; ++i) {
+      names.push_back(RootName{view_.start->era, view_.log.newest_root - i});
+    }
+    // The view's own was read; that it may be gone by now does not matter.
+    for (const Root::MapObject& object : view_.log.base.objects) {
+      kept_.map_objects.insert(object.number);
+    }
+    for (const RootName& name : names) {
+      if (name == view_.log.base.name) continue;
+      Result<Root> root = co_await read_root(objects_, name);
+      if (root) {
+        for (const Root::MapObject& object : root->objects) {
+          kept_.map_objects.insert(object.number);
+        }
+      } else if (root.error().code() == ErrorCode::corrupt) {
+        // No attach can go back to it, so nothing has to be kept for it.
+        out_.damaged.push_back(root.error().message());
+      } else {
+        const Presence found = co_await presence_of(objects_.store, objects_.names.root(name));
+        if (found != Presence::no) out_.doubts.push_back(root.error().message());
+      }
+    }
+  }
+
+  bool is_orphan(const EraObject& what) const {
+    if (what.era.epoch >= closed_below()) return false;
+    switch (what.kind) {
+      case EraObject::Kind::root:
+        return RootName{what.era, what.number} != kept_.base;
+      case EraObject::Kind::map_object:
+        return !(kept_.map_objects.contains(what.number) &&
+                 view_.log.eras.era_of_object(what.number) == what.era);
+      case EraObject::Kind::chunk: {
+        const Sequence sequence(what.number);
+        const bool known = view_.ledger.find(sequence) != nullptr;
+        return !(known && view_.log.eras.era_of(sequence) == what.era);
+      }
+    }
+    return false;
+  }
+
+  Task walk(std::string container, std::string prefix) {
+    std::vector<Orphan> found;
+    std::string marker;
+    for (;;) {
+      Result<ListPage> page = co_await objects_.store.list(container, prefix, marker, kListed);
+      if (!page) {
+        // A container may not have been made yet: then it holds nothing.
+        if (page.error().code() != ErrorCode::not_found) {
+          out_.doubts.push_back(page.error().message());
+        }
+        break;
+      }
+      for (const ListPage::Entry& entry : page->entries) {
+        if (std::optional<Epoch> claim = parse_claim(entry.name)) claims_.insert(*claim);
+        if (std::optional<Epoch> start = parse_start(entry.name)) starts_.insert(*start);
+        const std::optional<EraObject> what = parse_era_object(entry.name);
+        if (!what || !is_orphan(*what)) continue;
+        if (out_.orphans.size() + found.size() == kMostOrphans) {
+          ++out_.more;
+          continue;
+        }
+        found.push_back({*what, {container, entry.name}, entry.size});
+      }
+      if (!page->next) break;
+      marker = *page->next;
+    }
+    co_await confirm(std::move(container), std::move(found));
+  }
+
+  // A listing may still show what is long gone.
+  Task confirm(std::string container, std::vector<Orphan> found) {
+    uint64_t unknown = 0;
+    for (size_t first = 0; first < found.size(); first += kConfirmed) {
+      const size_t end = std::min(first + kConfirmed, found.size());
+      std::vector<std::string> names;
+      for (size_t i = first; i < end; ++i) names.push_back(found[i].object.name);
+      std::vector<Presence> there = co_await objects_.store.presence(container, names);
+      for (size_t i = first; i < end; ++i) {
+        if (there[i - first] == Presence::yes) out_.orphans.push_back(std::move(found[i]));
+        if (there[i - first] == Presence::unknown) ++unknown;
+      }
+    }
+    if (unknown > 0) {
+      out_.doubts.push_back(fmt::format(
+          "the store cannot say for sure whether {} objects of {} exist", unknown, container));
+    }
+  }
+
+  const VolumeView& view_;
+  const VolumeObjects& objects_;
+  OrphanLook out_;
+  Kept kept_;
+  std::set<Epoch> claims_;
+  std::set<Epoch> starts_;
+};
+
+Async<void> still_highest(const VolumeView& view) {
+  Result<std::optional<Start>> start = co_await highest_start(view.objects);
+  if (!start) co_return start.error();
+  if (*start && (*start)->era == view.start->era) co_return Result<void>();
+  co_return Error(ErrorCode::conflict,
+                  "another gateway has started since; nothing more is deleted");
+}
+
+}  // namespace
+
+asio::awaitable<OrphanLook> look_for_orphans(const VolumeView& view) {
+  // A volume that nobody ever served holds nothing.
+  if (!view.start) co_return OrphanLook{};
+  Look look(view);
+  co_return co_await look.run();
+}
+
+asio::awaitable<OrphanRemoval> drop_orphans(ObjectStore& store, const VolumeView& view,
+                                            std::vector<Orphan> orphans) {
+  OrphanRemoval out;
+  for (size_t first = 0; first < orphans.size(); first += kDeletedAtOnce) {
+    const size_t end = std::min(first + kDeletedAtOnce, orphans.size());
+    Result<void> ours = co_await still_highest(view);
+    if (!ours) {
+      out.failures.push_back(ours.error().message());
+      break;
+    }
+    std::vector<ObjectName> names;
+    for (size_t i = first; i < end; ++i) {
+      CHECK(orphans[i].what.era.epoch < view.start->era.epoch);
+      names.push_back(orphans[i].object);
+    }
+    Result<RemoveReport> report = co_await store.remove(names);
+    if (!report) {
+      out.failures.push_back(report.error().message());
+      continue;
+    }
+    std::set<ObjectName> failed;
+    for (const RemoveReport::Failure& failure : report->failures) {
+      failed.insert(failure.object);
+      out.failures.push_back(to_string(failure.object) + ": " + failure.error.message());
+    }
+    for (size_t i = first; i < end; ++i) {
+      if (!failed.contains(orphans[i].object)) out.removed.push_back(std::move(orphans[i]));
+    }
+  }
+  co_return out;
+}
+
+}  // namespace swiftness
