@@ -11,6 +11,7 @@
 #                                 WORKLOAD KEY", and their ratio, which absurd_ratio remembers
 #   favour PID...                 priority over whatever else runs on this machine, for both sides
 #                                 alike, if SWIFTNESS_BENCH_NICE says so (say -10; needs root)
+#   unfavour                      for the end: the session that called gets its own value back
 #   conditions                    commit, date, machine and load, for the record
 #
 # The script that reads this sets root, work, span, and for each side url[SIDE] and pids[SIDE].
@@ -85,6 +86,11 @@ compare() { # title, target, ours, peer: side, workload and key
 
 # Below half of a target something is broken, however noisy the machine is.
 absurd_ratio() { awk "BEGIN { exit !($worst < 0.5) }"; }
+
+own_nice=$(sed -n 's/.*nice //p' /proc/self/autogroup 2>/dev/null || true)
+unfavour() {
+  if [ -n "${SWIFTNESS_BENCH_NICE:-}" ] && [ -n "$own_nice" ]; then echo "$own_nice" >/proc/self/autogroup; fi
+}
 
 favour() {
   local pid nice=${SWIFTNESS_BENCH_NICE:-}
