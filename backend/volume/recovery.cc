@@ -264,7 +264,6 @@ class RollForward {
       co_return Error(ErrorCode::unavailable,
                       to_string(missing) + " came, or may have, after it had been looked for");
     }
-    }
     co_return Error(ErrorCode::corrupt,
                     fmt::format("{} is missing, although it was durable when chunk {} was sealed",
                                 to_string(missing), sequence.value()));
