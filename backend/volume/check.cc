@@ -80,6 +80,7 @@ class Check {
     Result<Released> released =
         co_await read_record<Released>(objects_, name, decode_released, newest);
     report_.released = released && released->era == view.start->era;
+    lasting_ = report_.released || view.log.newest_root > 0;
   }
 
   // Rounds over what is suspicious, each in a view of its own, until it is damage, doubt or
@@ -128,7 +129,9 @@ class Check {
     if (!report_.clean()) {
       return "the volume is damaged or in doubt: orphans may be the only copy of what it lacks";
     }
-    if (report_.epoch == 0 || options_.although_served) return {};
+    if (report_.epoch == 0) return {};
+    if (!lasting_) return "its highest start has no root and was not released: it may not last";
+    if (options_.although_served) return {};
     if (report_.attaching) return "a gateway has claimed the volume and not started it yet";
     if (!report_.released) {
       return "the volume was not released: gateway " +
@@ -173,6 +176,7 @@ class Check {
   const CheckOptions options_;
   std::function<void(const CheckProgress&)> progress_;
   CheckReport report_;
+  bool lasting_ = false;  // the highest start was answered 201 (orphans.h)
 };
 
 }  // namespace

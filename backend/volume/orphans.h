@@ -22,6 +22,15 @@
 // what is an orphan below S stays one. Claims and starts are never orphans, finished or not: claims
 // are dense, and the next is found by probing (docs/FORMAT.md, section 7).
 //
+// What if start/S itself is not to last: on a minority of servers, left by an attempt that died,
+// and gone tomorrow? Then the era before S would be open again, and in need of its roots. So S
+// counts only if its gateway was seen to go on after its start had been answered 201: it wrote a
+// root, or released the volume. check_volume() refuses to repair otherwise.
+//
+// A claimant below S so slow that it has not seen start/S may repeat chunks and a root of a closed
+// era, or miss what was deleted. It cannot get online, for a higher claim is there; what it leaves
+// are orphans again.
+//
 // A damaged volume is another matter: what its map lacks may be among the orphans, the only copy
 // there is. check_volume() deletes nothing of such a volume.
 #pragma once

@@ -12,6 +12,7 @@
 #include "config/values.h"
 #include "target/admin/json.h"
 #include "target/cli/client.h"
+#include "target/cli/failure.h"
 #include "target/cli/offline.h"
 #include "target/cli/table.h"
 
@@ -19,22 +20,6 @@ namespace swiftness::cli {
 namespace {
 
 using nlohmann::json;
-
-int fail(int code, const std::string& message) {
-  fmt::print(stderr, "swiftness: {}\n", message);
-  return code;
-}
-
-int fail(const Error& error) {
-  return fail(error.code() == ErrorCode::invalid ? kUsage : kFailed, error.message());
-}
-
-// Prints what is wrong with a configuration; nothing comes back then.
-std::optional<config::Config> load_config(const std::string& file) {
-  config::Outcome outcome = config::load(file);
-  for (const std::string& line : outcome.errors) fmt::print(stderr, "error: {}\n", line);
-  return std::move(outcome.config);
-}
 
 // The client, or an exit code.
 std::variant<Client, int> connect(const Common& common) {

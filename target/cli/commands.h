@@ -25,12 +25,19 @@ struct VolumeToCreate {
   uint32_t block_size = 512;
 };
 
+struct VolumeToCheck {
+  std::string name;
+  bool quick = false;
+  bool repair = false;
+};
+
 int status(const Common& common);
 int sessions(const Common& common);
 int target_list(const Common& common);
 int volume_list(const Common& common);
 int volume_show(const Common& common, const std::string& name);
 int volume_create(const Common& common, const VolumeToCreate& wanted);
+int volume_check(const Common& common, const VolumeToCheck& wanted);
 int config_check(const std::string& file);
 int config_example();
 

@@ -23,6 +23,7 @@ constexpr const char* kFooter = R"(Examples:
 struct Words {
   Common common;
   VolumeToCreate create;
+  VolumeToCheck check;
   std::string volume;
   std::string file;
   std::function<int()> chosen;
@@ -38,8 +39,39 @@ void add_offline(CLI::App* command, Words& words) {
                     "Ask the stores of --config FILE directly; works without a gateway");
 }
 
+constexpr const char* kCheckFooter =
+    R"(Reads the stores of --config FILE directly, whether a gateway serves the volume or not: it changes
+nothing and disturbs nobody. Finds damage (what is surely wrong), doubt (what the store cannot say for
+certain just now) and orphans (objects nothing refers to: they cost room and are no fault).
+
+--repair deletes orphans that are proven to be needed by no gateway, and nothing else; never of a
+volume with damage or doubt. It refuses a volume that its last gateway has not released by ending
+properly. With --offline you say that this gateway is gone.
+
+Exit codes: 0 sound, 1 damaged, in doubt or not repaired, 2 wrong usage or configuration.
+The keys of --json: docs/OPERATIONS.md.
+
+Example:
+  swiftness volume check data --config gateway.yaml
+  swiftness volume check data --config gateway.yaml --quick --json)";
+
+void add_volume_check(CLI::App& volume, Words& words) {
+  CLI::App* check =
+      reading(volume.add_subcommand("check", "Verify all that is in the store of a volume"), words);
+  check->fallthrough();
+  check->footer(kCheckFooter);
+  check->add_option("name", words.check.name, "The volume")->required()->type_name("NAME");
+  check->add_flag("--quick", words.check.quick, "Headers and map only; data are not read");
+  check->add_flag("--repair", words.check.repair, "Delete orphans");
+  check->add_flag("--offline", words.common.offline,
+                  "With --repair: the gateway that had the volume last is gone");
+  check->callback(
+      [&words] { words.chosen = [&words] { return volume_check(words.common, words.check); }; });
+}
+
 void add_volume_commands(CLI::App& app, Words& words) {
-  CLI::App* volume = app.add_subcommand("volume", "Volumes: create, list, show")->fallthrough();
+  CLI::App* volume =
+      app.add_subcommand("volume", "Volumes: create, list, show, check")->fallthrough();
 
   CLI::App* create =
       reading(volume->add_subcommand("create", "Create a thin volume in a store"), words);
@@ -79,6 +111,8 @@ void add_volume_commands(CLI::App& app, Words& words) {
   show->add_option("name", words.volume, "The volume")->required()->type_name("NAME");
   show->callback(
       [&words] { words.chosen = [&words] { return volume_show(words.common, words.volume); }; });
+
+  add_volume_check(*volume, words);
 }
 
 void add_config_commands(CLI::App& app, Words& words) {

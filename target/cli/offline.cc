@@ -49,6 +49,33 @@ admin::VolumeReport report_of(const VolumeDescriptor& volume, const std::string&
   return out;
 }
 
+struct StoredVolume {
+  std::string store;
+  VolumeDescriptor descriptor;
+};
+
+// Where the configuration says it is; a volume it does not mention may be in any of its stores.
+Result<StoredVolume> find_stored(const config::Config& config, const std::string& name) {
+  const config::Volume* configured = config.find_volume(name);
+  for (const auto& [store_name, store] : config.stores) {
+    if (configured != nullptr && configured->store != store_name) continue;
+    Result<VolumeDescriptor> found = ask_store<VolumeDescriptor>(
+        store, [&name](ObjectStore& objects) { return find_volume(objects, name); });
+    if (found) return StoredVolume{store_name, *found};
+    if (found.error().code() != ErrorCode::not_found) {
+      return found.error().within(fmt::format("store {}", store_name));
+    }
+  }
+  return Error(ErrorCode::not_found, fmt::format("there is no volume \"{}\"", name));
+}
+
+Async<CheckReport> checked(ObjectStore& store, VolumeDescriptor volume, CheckOptions options,
+                           std::function<void(const CheckProgress&)> progress) {
+  CheckReport report =
+      co_await check_volume(store, std::move(volume), options, std::move(progress));
+  co_return report;
+}
+
 }  // namespace
 
 admin::VolumeList list_offline(const config::Config& config) {
@@ -67,15 +94,19 @@ admin::VolumeList list_offline(const config::Config& config) {
 }
 
 Result<admin::VolumeReport> find_offline(const config::Config& config, const std::string& name) {
-  for (const auto& [store_name, store] : config.stores) {
-    Result<VolumeDescriptor> found = ask_store<VolumeDescriptor>(
-        store, [&name](ObjectStore& objects) { return find_volume(objects, name); });
-    if (found) return report_of(*found, store_name, config);
-    if (found.error().code() != ErrorCode::not_found) {
-      return found.error().within(fmt::format("store {}", store_name));
-    }
-  }
-  return Error(ErrorCode::not_found, fmt::format("there is no volume \"{}\"", name));
+  Result<StoredVolume> found = find_stored(config, name);
+  if (!found) return found.error();
+  return report_of(found->descriptor, found->store, config);
+}
+
+Result<CheckReport> check_offline(const config::Config& config, const std::string& name,
+                                  CheckOptions options,
+                                  std::function<void(const CheckProgress&)> progress) {
+  Result<StoredVolume> found = find_stored(config, name);
+  if (!found) return found.error();
+  return ask_store<CheckReport>(config.stores.at(found->store), [&](ObjectStore& objects) {
+    return checked(objects, found->descriptor, options, progress);
+  });
 }
 
 }  // namespace swiftness::cli

@@ -507,11 +507,18 @@ TEST_F(OrphanTest, RepairRefusesAVolumeThatIsServed) {
   EXPECT_NE(report.repair_refused, "");
   EXPECT_TRUE(report.removed.empty());
   EXPECT_EQ(everything(), before);
-  // Told to, it does no harm to whoever serves it.
+  EXPECT_NE(repair(true).repair_refused, "") << "nothing shows that this start was answered";
+  EXPECT_EQ(everything(), before);
+  // Told to, once there is a root, it does no harm to whoever serves it.
+  const size_t roots = meta("root/").size();
+  for (uint64_t i = 60; i < 80; ++i) {
+    ASSERT_TRUE(gateway.write(i * 64, 64, i + 1, Durability::flushed).ok());
+  }
+  run_until(shared_.io, [&] { return meta("root/").size() > roots; });
   EXPECT_FALSE(repair(true).removed.empty());
-  for (uint64_t i = 0; i < 60; ++i) EXPECT_TRUE(gateway.holds(i * 64, 64, i + 1));
+  for (uint64_t i = 0; i < 80; ++i) EXPECT_TRUE(gateway.holds(i * 64, 64, i + 1));
   ASSERT_TRUE(gateway.stop().ok());
-  expect_era(0, 60);
+  expect_era(0, 80);
 }
 
 TEST_F(OrphanTest, RepairRefusesWhileAnotherAttaches) {

@@ -1,0 +1,26 @@
+#include "target/cli/failure.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "target/cli/commands.h"
+
+namespace swiftness::cli {
+
+int fail(int code, const std::string& message) {
+  fmt::print(stderr, "swiftness: {}\n", message);
+  return code;
+}
+
+int fail(const Error& error) {
+  return fail(error.code() == ErrorCode::invalid ? kUsage : kFailed, error.message());
+}
+
+std::optional<config::Config> load_config(const std::string& file) {
+  config::Outcome outcome = config::load(file);
+  for (const std::string& line : outcome.errors) fmt::print(stderr, "error: {}\n", line);
+  return std::move(outcome.config);
+}
+
+}  // namespace swiftness::cli
