@@ -87,6 +87,7 @@ class VolumeCheckCommand : public testing::Test {
   VolumeCheckCommand() {
     std::ofstream(folder_.path() / "gateway.yaml")
         << "gateway: { name: test, state_dir: " << (folder_.path() / "state").native() << " }\n"
+        << "portals: [{ address: 127.0.0.1, port: 3260 }]\n"
         << "stores:\n  here: { type: directory, path: " << objects().native() << " }\n";
     asio::io_context io(1);
     std::unique_ptr<ObjectStore> store =
