@@ -169,6 +169,7 @@ Async<void> GarbageCollector::move_out(Sequence chunk) {
 
   const LedgerEntry* entry = ledger_.find(chunk);
   if (entry == nullptr) co_return Result<void>();
+  const uint32_t stored = entry->stored;  // sealing moves the ledger's entries
   const size_t limit = std::min(options_.chunk_bytes, kChunkBytes);
   for (ChunkPart& part : *parts) {
     const uint64_t sectors = part.sectors.value();
@@ -180,7 +181,7 @@ Async<void> GarbageCollector::move_out(Sequence chunk) {
     moving_.push_back(std::move(part));
   }
   // Parts of it may have been sealed already; it counts as emptied until the last is.
-  if (emptied_.insert(chunk).second) moving_stored_ += entry->stored;
+  if (emptied_.insert(chunk).second) moving_stored_ += stored;
   if (moving_.empty()) seal_moving();
   co_return Result<void>();
 }
