@@ -84,8 +84,8 @@ compare() { # title, target, ours, peer: side, workload and key
   [ "$target" = - ] || worst=$(awk "BEGIN { share = $ratio / $target; print (share < $worst ? share : $worst) }")
 }
 
-# Below half of a target something is broken, however noisy the machine is.
-absurd_ratio() { awk "BEGIN { exit !($worst < 0.5) }"; }
+# Below a quarter of a target something is broken, however noisy the machine is.
+absurd_ratio() { awk "BEGIN { exit !($worst < 0.25) }"; }
 
 own_nice=$(sed -n 's/.*nice //p' /proc/self/autogroup 2>/dev/null || true)
 unfavour() {
