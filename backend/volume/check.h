@@ -3,7 +3,8 @@
 //
 // The order, and why memory stays bounded:
 //   1. A view (volume_view.h): root, index, runs, ledger and the log's tail are read as an attach
-//      would read them. That takes what a gateway takes: the index, the changes, 16 bytes a chunk.
+//      would read them. That takes what a gateway takes: the index, the changes, 16 bytes a chunk;
+//      twice that when something is looked at again.
 //   2. The map, page by page: each leaf is loaded, and what it says is kept as references (24
 //      bytes) sorted by chunk. Headers are never held: references are gathered for a window of
 //      chunks, as many as `reference_memory` has room for. When it overflows, the upper half of the
