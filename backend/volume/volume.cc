@@ -5,6 +5,7 @@
 #include "backend/base/log.h"
 #include "backend/volume/cache_file.h"
 #include "backend/volume/epoch.h"
+#include "backend/volume/parked_chunk.h"
 
 namespace swiftness {
 namespace {
@@ -40,8 +41,12 @@ Volume::Volume(Executor executor, ObjectStore& store, VolumeDescriptor descripto
       gate_(executor),
       changed_(executor),
       size_(descriptor.created_size),
-      uploader_(objects_, gate_, Uploader::Options{options.uploads_in_flight, options.retry_pause},
-                [this](uint64_t released) { on_upload_progress(released); }),
+      uploader_(
+          objects_, gate_,
+          Uploader::Options{options.uploads_in_flight, options.retry_pause,
+                            options.dirty_memory.value() / 2},
+          [this](uint64_t released) { on_upload_progress(released); },
+          [this](const SealedChunk& parked) { return restore(parked); }),
       cache_(executor, descriptor.name, descriptor.uuid, options.read_memory),
       reader_(objects_, eras_, gate_, cache_),
       sequential_(read_ahead_of(options)) {}
@@ -153,6 +158,7 @@ void Volume::start_log(Era era, RecoveredLog log) {
     cache_.start(std::move(open));
   }
   gate_.spawn("seal when idle", seal_when_idle());
+  if (journal_) gate_.spawn("park chunks", park_chunks());
   gate_.spawn("watch the fence", watch_fence());
   gate_.spawn("count what was erased", bury_detached());
   collector_->start();
@@ -271,6 +277,7 @@ Async<BufferList> Volume::read_sectors(SectorRange sectors) {
 
     // What is in memory is taken now, before anything can move; the rest is fetched.
     std::vector<BufferList> parts(pieces->size());
+    std::vector<std::shared_ptr<const SealedChunk>> parked(pieces->size());
     std::vector<ChunkReader::Piece> wanted;
     std::vector<size_t> wanted_for;
     for (size_t i = 0; i < pieces->size(); ++i) {
@@ -281,7 +288,11 @@ Async<BufferList> Volume::read_sectors(SectorRange sectors) {
       } else if (piece.at->pending()) {
         parts[i] = builder_.read(*piece.at, count);
       } else if (auto chunk = uploader_.find(piece.at->chunk)) {
-        parts[i] = chunk->read(*piece.at, count);
+        if (chunk->parked()) {
+          parked[i] = std::move(chunk);
+        } else {
+          parts[i] = chunk->read(*piece.at, count);
+        }
       } else {
         wanted.push_back(ChunkReader::Piece{*piece.at, count, {}});
         wanted_for.push_back(i);
@@ -302,6 +313,17 @@ Async<BufferList> Volume::read_sectors(SectorRange sectors) {
       if (!fetched) co_return fetched.error();
     }
     for (size_t i = 0; i < wanted.size(); ++i) parts[wanted_for[i]].append(wanted[i].data);
+    bool released = false;
+    for (size_t i = 0; i < parked.size() && !released; ++i) {
+      if (!parked[i]) continue;
+      const ExtentMap::Piece& piece = (*pieces)[i];
+      Result<BufferList> data =
+          co_await read_parked(std::move(parked[i]), *piece.at, piece.sectors.value());
+      released = !data && data.error().code() == ErrorCode::not_found;
+      if (!data && !released) co_return data.error();
+      if (data) parts[i] = std::move(*data);
+    }
+    if (released) continue;  // uploaded meanwhile
     BufferList out;
     for (const BufferList& part : parts) out.append(part);
     CHECK(out.size() == sectors.count.value() * kSectorBytes);
@@ -322,7 +344,7 @@ Async<void> Volume::admit(uint64_t bytes, size_t extents, TicketPtr ticket) {
   const uint64_t limit = options_.dirty_memory.value();
   auto has_room = [&] {
     if (journaling() && !journal_->has_room(bytes, extents)) return false;
-    return dirty_bytes_ + cost <= limit || dirty_bytes_ == 0;
+    return buffered() + cost <= limit || buffered() == 0;
   };
   const void* me = &bytes;  // of this coroutine alone
   if (waiting_for_room_.empty() && has_room()) {
@@ -445,7 +467,8 @@ void Volume::seal() {
       continue;
     }
     for (const ExtentMap::Piece& piece : mapping_->map.lookup(entry.first, entry.sectors)) {
-      const Location at = entry.at.advanced((piece.first - entry.first).value());
+      const uint64_t offset = (piece.first - entry.first).value();
+      const Location at = entry.at.advanced(offset);
       if (!piece.at || *piece.at != at) continue;
       kept += piece.sectors.value() * kSectorBytes;
       parts.push_back({ExtentKind::data,
@@ -453,11 +476,14 @@ void Volume::seal() {
                        piece.sectors,
                        at,
                        builder_.read(at, piece.sectors.value()),
-                       {}});
+                       {},
+                       entry.record,
+                       offset * kSectorBytes});
     }
   }
   // In the order of the log: what was written together is often read together.
   SealedChunk chunk = assemble_chunk(context, trims, parts);
+  if (journaling()) chunk.recipe = ChunkRecipe::of(context, std::move(trims), parts);
   chunk.memory = std::min(builder_memory_, kept + builder_.entries().size() * kEntryCost);
   chunk.opened_at = opened_at_;
   dirty_bytes_ -= builder_memory_ - chunk.memory;
@@ -786,7 +812,7 @@ VolumeStatus Volume::status() const {
   out.epoch = era_.epoch.value();
   out.newest_sequence = uploader_.newest().value();
   out.durable_sequence = uploader_.frontier().value();
-  out.chunks_in_flight = uploader_.in_memory();
+  out.chunks_in_flight = uploader_.pending();
   out.trouble = uploader_.trouble();
   if (mapping_) {
     out.chunks = mapping_->ledger.chunks();
@@ -796,6 +822,7 @@ VolumeStatus Volume::status() const {
     out.put = ByteCount(put_bytes_ + mapping_->checkpointer.bytes_written());
   }
   out.written = ByteCount(written_bytes_);
+  out.write_memory = ByteCount(buffered());
   if (journal_) {
     out.journal_bytes = journal_->capacity();
     out.journal_used = journal_->used();

@@ -33,7 +33,9 @@ struct ReadCacheOptions {
 };
 
 struct VolumeOptions {
-  ByteCount dirty_memory{256 << 20};  // bytes not yet in the store; beyond it writes wait
+  // Of data not yet in the store, as far as the journal does not have them for us; beyond it writes
+  // wait.
+  ByteCount dirty_memory{256 << 20};
   Duration seal_after = std::chrono::seconds(1);           // a chunk nobody adds to is sealed
   Duration claim_settle = std::chrono::milliseconds(500);  // between claiming and reading it back
   Duration claim_limit = std::chrono::seconds(10);         // a claim slower than this is abandoned
@@ -70,6 +72,7 @@ struct VolumeStatus {
   ByteCount written;    // by users since the attach
   ByteCount put;        // in chunks and checkpoints since the attach, moved data included
   GarbageCollector::Counters garbage;
+  ByteCount write_memory;      // of what is not in the store; the journal alone has the rest
   uint64_t journal_bytes = 0;  // of its room; 0: there is none
   uint64_t journal_used = 0;
   std::string journal_trouble;  // why it is not used any more
@@ -144,6 +147,7 @@ class Volume final : public BlockDevice {
   Async<void> make_durable(LogPosition position);
   Async<void> make_durable_in_store(LogPosition position);
   Duration give_way() const;
+  uint64_t buffered() const noexcept { return dirty_bytes_ - uploader_.parked_bytes(); }
   Duration seal_age() const;
 
   // volume_journal.cc
@@ -155,6 +159,10 @@ class Volume final : public BlockDevice {
   Task drop_journal();
   bool journaling() const noexcept;
   void journal_newest(JournalRecord record);
+  Task park_chunks();
+  Async<SealedChunk> restore(const SealedChunk& parked);
+  Async<BufferList> read_parked(std::shared_ptr<const SealedChunk> chunk, Location at,
+                                uint64_t sectors);
   void on_journal_change();
   Async<void> verify_ownership();
 
@@ -226,7 +234,7 @@ class Volume final : public BlockDevice {
   Sequence verified_;  // durable, and the volume was still ours afterwards
 
   // The write buffer.
-  uint64_t dirty_bytes_ = 0;
+  uint64_t dirty_bytes_ = 0;  // not yet in the store, parked ones too
   std::deque<const void*> waiting_for_room_;  // writers, first come first served
 };
 
