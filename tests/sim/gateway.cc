@@ -224,7 +224,7 @@ asio::awaitable<bool> Gateway::attach() {
   while (!process.shutting_down && process.volume.state() == DeviceState::attaching) {
     process.attaching = world_.oracle.next_moment();
     Result<void> attached = co_await process.volume.attach();
-    refused_ = !attached && attached.error().code() == ErrorCode::conflict;
+    refused_ = !attached && attached.error().message().find("force") != std::string::npos;
     if (attached) co_return true;
     const Error& error = attached.error();
     world_.trace.note("{} cannot attach: {}", name_, error.message());
