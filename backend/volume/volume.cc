@@ -132,6 +132,7 @@ void Volume::start_log(Era era, RecoveredLog log) {
   log::info("volume {}: attached in epoch {}, {} chunks, {} of them since the last checkpoint",
             objects_.descriptor.name, era.epoch.value(), log.end.last.value(), behind);
   era_ = era;
+  start_base_ = log.base.name;
   eras_ = std::move(log.eras);
   eras_.begin(era, log.end.last.next(), log.base.next_object);
   size_ = log.base.size;
@@ -161,6 +162,7 @@ void Volume::start_log(Era era, RecoveredLog log) {
   if (journal_) gate_.spawn("park chunks", park_chunks());
   gate_.spawn("watch the fence", watch_fence());
   gate_.spawn("count what was erased", bury_detached());
+  if (log.damaged_roots.empty()) gate_.spawn("sweep orphans", sweep_orphans());
   collector_->start();
 }
 
@@ -257,9 +259,7 @@ Async<BufferList> Volume::read(BlockRange range) {
   if (!data && data.error().code() == ErrorCode::corrupt) {
     // Another gateway that took the volume over deletes what its map does not need. What is missing
     // is damage only as long as the volume is ours.
-    while (verifying_ && !quitting_) co_await changed_.wait();
-    if (quitting_) co_return offline(state_);
-    Result<void> ours = co_await verify_ownership();
+    Result<void> ours = co_await verify_ownership_once();
     if (!ours) co_return ours.error();
   }
   co_return data;
@@ -640,6 +640,13 @@ Async<void> Volume::verify_ownership() {
   co_return ours;
 }
 
+// Beside others who look.
+Async<void> Volume::verify_ownership_once() {
+  while (verifying_ && !quitting_) co_await changed_.wait();
+  if (quitting_) co_return offline(state_);
+  co_return co_await verify_ownership();
+}
+
 Task Volume::watch_fence() {
   TimePoint next = now() + options_.fence_interval;
   while (!quitting_) {
@@ -731,9 +738,7 @@ Task Volume::checkpoint() {
   }
   // Nothing is deleted unless the volume was still ours after the root was answered (I9).
   while (!quitting_) {
-    while (verifying_ && !quitting_) co_await changed_.wait();
-    if (quitting_) break;
-    Result<void> ours = co_await verify_ownership();
+    Result<void> ours = co_await verify_ownership_once();
     if (!ours) continue;
     collector_->root_written(snapshot_->dead, checkpointer.oldest_covered(),
                              checkpointer.take_garbage());
@@ -829,6 +834,7 @@ VolumeStatus Volume::status() const {
     if (journal_->failed()) out.journal_trouble = journal_->failed()->message();
   }
   if (collector_) out.garbage = collector_->counters();
+  out.orphans_deleted = orphans_deleted_;
   out.reads = reader_.counts();
   out.read_cache = cache_.status();
   return out;

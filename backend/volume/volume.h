@@ -41,6 +41,7 @@ struct VolumeOptions {
   Duration claim_limit = std::chrono::seconds(10);         // a claim slower than this is abandoned
   Duration fence_interval =
       std::chrono::seconds(2);  // how often a gateway looks whether it was fenced
+  Duration sweep_every = std::chrono::hours(6);  // looks for objects that nothing refers to
   Duration retry_pause =
       std::chrono::milliseconds(200);  // first one, after the store's own retries
   uint32_t uploads_in_flight = 8;      // chunks on their way at once: 1 to 8
@@ -72,6 +73,7 @@ struct VolumeStatus {
   ByteCount written;    // by users since the attach
   ByteCount put;        // in chunks and checkpoints since the attach, moved data included
   GarbageCollector::Counters garbage;
+  uint64_t orphans_deleted = 0;  // objects, since the attach
   ByteCount write_memory;      // of what is not in the store; the journal alone has the rest
   uint64_t journal_bytes = 0;  // of its room; 0: there is none
   uint64_t journal_used = 0;
@@ -136,6 +138,9 @@ class Volume final : public BlockDevice {
   Async<BufferList> read_sectors(SectorRange sectors);
   Async<void> admit(uint64_t bytes, size_t extents, TicketPtr ticket);
 
+  // volume_sweep.cc
+  Task sweep_orphans();
+
   // volume_prefetch.cc
   Async<std::vector<Location>> frames_in_store(SectorRange sectors);
   Task read_ahead(SectorRange sectors);
@@ -165,6 +170,7 @@ class Volume final : public BlockDevice {
                                 uint64_t sectors);
   void on_journal_change();
   Async<void> verify_ownership();
+  Async<void> verify_ownership_once();
 
   void seal();
   void seal_if_due();
@@ -197,6 +203,7 @@ class Volume final : public BlockDevice {
 
   // The log.
   Era era_;
+  RootName start_base_;  // of its start
   EraHistory eras_;
   ByteCount size_;
   std::unique_ptr<Mapping> mapping_;
@@ -219,6 +226,7 @@ class Volume final : public BlockDevice {
   std::optional<Checkpointer::Snapshot> snapshot_;
   uint64_t written_bytes_ = 0;  // by users
   uint64_t put_bytes_ = 0;      // in chunks
+  uint64_t orphans_deleted_ = 0;
 
   std::unique_ptr<Journal> journal_;
   bool journal_alarm_ = false;
