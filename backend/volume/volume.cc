@@ -150,8 +150,13 @@ void Volume::start_log(Era era, RecoveredLog log) {
       collecting, [this](std::vector<ChunkPart> parts) { seal_moved(std::move(parts)); });
   collector_->durable(uploader_.frontier());
   if (options_.read_cache) {
-    cache_.start(
-        [file = *options_.read_cache] { return CacheFile::open(file.file, file.size.value()); });
+    ReadCache::Open open = options_.read_cache->open;
+    if (!open) {
+      open = [file = *options_.read_cache] {
+        return CacheFile::open(file.file, file.size.value());
+      };
+    }
+    cache_.start(std::move(open));
   }
   gate_.spawn("seal when idle", seal_when_idle());
   if (journal_) gate_.spawn("park chunks", park_chunks());

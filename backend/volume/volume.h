@@ -29,6 +29,7 @@ namespace swiftness {
 struct ReadCacheOptions {
   std::filesystem::path file;
   ByteCount size;
+  ReadCache::Open open{};  // instead of a CacheFile, for tests that have a disk of their own
 };
 
 struct VolumeOptions {

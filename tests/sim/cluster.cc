@@ -467,6 +467,13 @@ void Cluster::replicate(const std::string& name) {
   if (source.tombstone) replicate_later(name, object, options_.reclaim_age);
 }
 
+bool Cluster::has_copy(const std::string& name) const {
+  const auto found = objects_.find(name);
+  if (found == objects_.end()) return false;
+  return std::ranges::any_of(found->second.copies,
+                             [](const auto& copy) { return copy && !copy->tombstone; });
+}
+
 uint64_t Cluster::bytes_stored() const {
   uint64_t bytes = 0;
   for (const auto& [name, object] : objects_) {

@@ -86,6 +86,8 @@ class Cluster {
   // --- What the oracle looks at ------------------------------------------------------------------
   // Called with the name ("container/object") of everything that a DELETE removes.
   void on_delete(std::function<void(const std::string&)> hook) { on_delete_ = std::move(hook); }
+  // Is a copy of it anywhere ("container/object")?
+  bool has_copy(const std::string& name) const;
   uint64_t bytes_stored() const;  // of one copy each
   uint64_t requests() const noexcept { return requests_; }
 

@@ -63,15 +63,16 @@ Result<Disk> tags_of(Piece piece, const BufferList& data) {
 
 // The event loop goes first, with all coroutines in it; then what they worked on.
 struct Gateway::Process {
-  Process(World& world, Network& network, const std::string& name, VolumeOptions options,
+  Process(World& world, Network& network, const std::string& name, VolumeOptions options_wanted,
           Workload load)
       : io(std::make_unique<asio::io_context>(1)),
         work(io->get_executor()),
         store(store_config(), io->get_executor(), store_tuning(),
               network.connect(io->get_executor(), name)),
-        volume(io->get_executor(), store, world.descriptor, options),
+        volume(io->get_executor(), store, world.descriptor, options_wanted),
         changed(io->get_executor()),
         clients(io->get_executor()),
+        options(std::move(options_wanted)),
         workload(load) {}
   ~Process() {
     work.reset();
@@ -84,33 +85,41 @@ struct Gateway::Process {
   Volume volume;
   AsyncEvent changed;
   Gate clients;
+  const VolumeOptions options;
   const Workload workload;
+  ForceId force = 0;
+  Moment attaching = 0;  // since then
   std::shared_ptr<Life> life;
   std::string stage = "attaching";
   uint64_t steps = 0;
   uint64_t crash_at = UINT64_MAX;
+  Crash crash_how = Crash::process;
   uint32_t busy_clients = 0;
   bool shutting_down = false;
   bool ended = false;
 };
 
-Gateway::Gateway(World& world, std::string name)
+Gateway::Gateway(World& world, std::string name, DiskOptions disks)
     : world_(world),
       name_(std::move(name)),
       chance_(world.chance.apart()),
-      network_(world.timeline, world.cluster, world.trace, chance_.apart(), world.network_options) {
-}
+      network_(world.timeline, world.cluster, world.trace, chance_.apart(), world.network_options),
+      disks_(world, name_, chance_.apart(), disks) {}
 
-Gateway::~Gateway() {
-  crash();
-}
+Gateway::~Gateway() = default;
 
 void Gateway::boot(VolumeOptions options, Workload workload) {
   CHECK(!running());
   const std::string who = fmt::format("{}.{}", name_, ++processes_);
-  world_.trace.note("{} boots", who);
-  ended_well_ = false;
+  world_.trace.note("{} boots{}", who, options.force ? ", by force" : "");
+  ended_well_ = refused_ = false;
+  options.journal = disks_.journal();
+  if (disks_.cache_bytes() > 0) {
+    options.read_cache = ReadCacheOptions{"", ByteCount(disks_.cache_bytes()),
+                                          [this] { return disks_.open_cache(); }};
+  }
   process_ = std::make_unique<Process>(world_, network_, who, options, workload);
+  if (options.force) process_->force = world_.oracle.force_begins(disks_.journal_id());
   process_->volume.observe(this);
   asio::co_spawn(*process_->io, serve(), [this](std::exception_ptr thrown) {
     if (thrown) world_.fail("a gateway threw an exception");
@@ -130,25 +139,42 @@ void Gateway::shut_down(std::optional<Duration> patience) {
   });
 }
 
-void Gateway::crash() {
+void Gateway::crash(Crash how) {
   if (!running()) return;
-  world_.trace.note("{} crashes after {} steps: {}", name_, process_->steps, process_->stage);
+  world_.trace.note("{} {} after {} steps: {}", name_,
+                    how == Crash::machine ? "loses power" : "crashes", process_->steps,
+                    process_->stage);
   ++world_.counts.crashes;
+  if (how == Crash::machine) {
+    ++world_.counts.power_cuts;
+    disks_.power_cut();
+  } else {
+    disks_.process_crash();
+  }
+  end_force();
   process_.reset();
 }
 
-void Gateway::crash_in(uint64_t steps) {
-  if (running()) process_->crash_at = process_->steps + steps;
+void Gateway::crash_in(uint64_t steps, Crash how) {
+  if (!running()) return;
+  process_->crash_at = process_->steps + steps;
+  process_->crash_how = how;
+}
+
+// From now on what abandons a journal is not this process.
+void Gateway::end_force() {
+  if (process_->force != 0 && !process_->life) world_.oracle.force_ends(process_->force);
 }
 
 bool Gateway::run_one() {
   if (!running()) return false;
   if (process_->ended) {
+    end_force();
     process_.reset();
     return true;
   }
   if (process_->steps >= process_->crash_at) {
-    crash();
+    crash(process_->crash_how);
     return true;
   }
   if (process_->io->poll_one() == 0) return false;
@@ -196,10 +222,16 @@ Task Gateway::serve() {
 asio::awaitable<bool> Gateway::attach() {
   Process& process = *process_;
   while (!process.shutting_down && process.volume.state() == DeviceState::attaching) {
+    process.attaching = world_.oracle.next_moment();
     Result<void> attached = co_await process.volume.attach();
+    refused_ = !attached && attached.error().message().find("force") != std::string::npos;
     if (attached) co_return true;
     const Error& error = attached.error();
     world_.trace.note("{} cannot attach: {}", name_, error.message());
+    if (refused_) {
+      ++world_.counts.refused;
+      if (chance_.one_in(2)) break;  // it will not help
+    }
     if (error.code() == ErrorCode::corrupt && !world_.corruption_expected) {
       world_.fail(name_ + " found damage when attaching: " + error.message());
     }
@@ -234,9 +266,14 @@ asio::awaitable<bool> Gateway::begin_life() {
     co_await sleep_for(milliseconds(200));
   }
   // Even when it has been fenced meanwhile: what it read is what its epoch began with.
-  Verdict wrong = world_.oracle.begin(name_, epoch, std::move(image), process.life);
+  end_force();
+  epoch_ = epoch;
+  Life::Origin origin{name_, epoch, process.attaching, disks_.journal_id(), process.force};
+  Verdict wrong = world_.oracle.begin(std::move(origin), std::move(image), process.life);
   world_.judge(std::move(wrong));
+  look_what_is_stored(*process.life);
   ++world_.counts.lives;
+  if (process.force != 0) ++world_.counts.forced;
   co_return true;
 }
 
@@ -306,11 +343,36 @@ TicketPtr Gateway::some_ticket() {
   return ticket;
 }
 
+std::optional<Grade> Gateway::grade(Durability durability) const {
+  const bool flushed = durability == Durability::flushed;
+  const bool journaling = process_->options.journal != nullptr;
+  if (journaling && process_->volume.status().journal_trouble.empty()) {
+    if (!flushed) return Grade::process;
+    if (process_->options.durable_in_journal) return Grade::machine;
+  } else if (!flushed && !journaling) {
+    return std::nullopt;
+  }
+  return Grade::store;
+}
+
+// What is in the store before anybody claims the volume every attach will find.
+void Gateway::look_what_is_stored(Life& life) {
+  const VolumeStatus status = process_->volume.status();
+  if (status.state != DeviceState::online || status.usage.unsafe > ByteCount(0)) return;
+  if (status.durable_sequence < status.newest_sequence) return;
+  const VolumeNames names(world_.descriptor.uuid);
+  const ObjectName next_claim = names.claim(Epoch(status.epoch + 1));
+  if (world_.cluster.has_copy(to_string(next_claim))) return;
+  world_.judge(world_.oracle.stored(life));
+}
+
 bool Gateway::ended(Life& life, Life::CommandId command, const Result<void>& done,
-                    const TicketPtr& ticket) {
+                    const TicketPtr& ticket, std::optional<Grade> promised) {
   if (done) {
     life.succeeded(command, world_.oracle.next_moment());
     ++world_.counts.commands;
+    if (promised) world_.judge(world_.oracle.promised(life, command, *promised));
+    look_what_is_stored(life);
     return true;
   }
   const ErrorCode code = done.error().code();
@@ -333,16 +395,16 @@ Task Gateway::write_once() {
   const bool forced = chance_.happens(process.workload.forced);
   const TicketPtr ticket = some_ticket();
   const Durability durability = forced ? Durability::flushed : Durability::acknowledged;
+  const std::optional<Grade> promised = grade(durability);
   BufferList data(contents(piece, tag));
   const Life::CommandId id = life->issue({piece}, tag, world_.oracle.next_moment());
   world_.trace.note("{}: command {} writes {} to {}+{}{}", name_, id, tag, piece.first, piece.count,
                     forced ? ", forced" : "");
   Result<void> done =
       co_await process.volume.write(blocks_of(piece), std::move(data), durability, ticket);
-  if (!ended(*life, id, done, ticket) || !forced) co_return;
+  if (!ended(*life, id, done, ticket, promised) || !forced) co_return;
   world_.trace.note("{}: command {} is safe", name_, id);
   ++world_.counts.flushes;
-  world_.judge(world_.oracle.forced(*life, id));
 }
 
 Task Gateway::unmap_once() {
@@ -373,20 +435,22 @@ Task Gateway::unmap_once() {
   const Life::CommandId id = life->issue(pieces, 0, world_.oracle.next_moment());
   world_.trace.note("{}: command {} unmaps {} ranges from {}+{} on", name_, id, pieces.size(),
                     pieces[0].first, pieces[0].count);
+  const std::optional<Grade> promised = grade(Durability::acknowledged);
   Result<void> done = co_await process.volume.unmap(std::move(ranges), ticket);
-  (void)ended(*life, id, done, ticket);
+  (void)ended(*life, id, done, ticket, promised);
 }
 
 Task Gateway::flush_once() {
   Process& process = *process_;
   const std::shared_ptr<Life> life = process.life;
   const Moment issued = world_.oracle.next_moment();
+  const Grade promised = *grade(Durability::flushed);
   world_.trace.note("{}: flush from {}", name_, issued);
   Result<void> done = co_await process.volume.flush();
   world_.trace.note("{}: flush from {}: {}", name_, issued, done ? "done" : done.error().message());
   if (done) {
     ++world_.counts.flushes;
-    world_.judge(world_.oracle.flushed(*life, issued));
+    world_.judge(world_.oracle.flushed(*life, issued, promised));
   } else if (serving()) {
     world_.fail("a flush failed while the volume was online: " + done.error().message());
   }

@@ -2,6 +2,8 @@
 // client, with clients of its own. Its process can be started, stopped, and killed between any two
 // steps.
 //
+// Its disks (disks.h) outlive its processes.
+//
 // Each process has an event loop of its own. To crash is never to run it again: coroutines end
 // where they stand. What they had sent lives on in the network.
 #pragma once
@@ -17,6 +19,7 @@
 #include "backend/base/gate.h"
 #include "backend/swift/swift_store.h"
 #include "backend/volume/volume.h"
+#include "tests/sim/disks.h"
 #include "tests/sim/world.h"
 
 namespace swiftness::sim {
@@ -32,9 +35,14 @@ struct Workload {
   double cancelled = 0.05;                         // of all commands
 };
 
+enum class Crash {
+  process,
+  machine,  // a power cut
+};
+
 class Gateway final : public BlockDeviceObserver {
  public:
-  Gateway(World& world, std::string name);
+  Gateway(World& world, std::string name, DiskOptions disks);
   ~Gateway() override;
 
   // Starts the process: it attaches, however often it takes, has its image judged, and serves. It
@@ -43,15 +51,19 @@ class Gateway final : public BlockDeviceObserver {
   // Asks the process to end in good order; it may take its time. An impatient administrator makes
   // it halt after a while.
   void shut_down(std::optional<Duration> patience);
-  void crash();  // at once, or nothing when none runs
+  void crash(Crash how);  // at once
   // As soon as the process has taken so many more steps.
-  void crash_in(uint64_t steps);
+  void crash_in(uint64_t steps, Crash how);
 
   bool running() const noexcept { return process_ != nullptr; }
   bool idle() const noexcept;                               // online, and its clients have left
   bool ended_well() const noexcept { return ended_well_; }  // the last process that ended by itself
+  // Its last attempt to attach: it would abandon what is in another gateway's journal.
+  bool refused() const noexcept { return refused_; }
+  uint64_t epoch() const noexcept { return epoch_; }  // the last in which it was online
 
   Network& network() noexcept { return network_; }
+  Disks& disks() noexcept { return disks_; }
 
   bool run_one();                // lets the process take a step; false: it has none to take
   std::string describe() const;  // what it is at, for histories that do not end
@@ -76,15 +88,22 @@ class Gateway final : public BlockDeviceObserver {
   TicketPtr some_ticket();
   BlockRange blocks_of(Piece piece) const;
   // Records how a command ended. False: not with success.
-  bool ended(Life& life, Life::CommandId command, const Result<void>& done,
-             const TicketPtr& ticket);
+  bool ended(Life& life, Life::CommandId command, const Result<void>& done, const TicketPtr& ticket,
+             std::optional<Grade> promised);
+  // What the volume promises by an answer to what is asked now.
+  std::optional<Grade> grade(Durability durability) const;
+  void look_what_is_stored(Life& life);
+  void end_force();
 
   World& world_;
   const std::string name_;
   Chance chance_;
   Network network_;
+  Disks disks_;
+  uint64_t epoch_ = 0;
   uint64_t processes_ = 0;  // so far
   bool ended_well_ = false;
+  bool refused_ = false;
   std::unique_ptr<Process> process_;
 };
 
