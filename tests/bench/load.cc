@@ -303,6 +303,35 @@ bool flush(RawInitiator& initiator, const Disk& disk) {
   return answer->status == 0;
 }
 
+// Everything, in one command: descriptors of just under 2 TiB.
+bool unmap_all(RawInitiator& initiator, const Disk& disk, Stamps& stamps, uint64_t span) {
+  const uint64_t most = 0xffffffff / (kBlock / disk.block_size) * (kBlock / disk.block_size);
+  Octets list(8);
+  for (uint64_t first = 0, blocks = disk.bytes / disk.block_size; first < blocks; first += most) {
+    std::array<std::byte, 16> descriptor{};
+    auto* bytes = reinterpret_cast<unsigned char*>(descriptor.data());
+    boost::endian::store_big_u64(bytes, first);
+    boost::endian::store_big_u32(bytes + 8, static_cast<uint32_t>(std::min(most, blocks - first)));
+    list.insert(list.end(), descriptor.begin(), descriptor.end());
+  }
+  auto* head = reinterpret_cast<unsigned char*>(list.data());
+  boost::endian::store_big_u16(head, static_cast<uint16_t>(list.size() - 2));
+  boost::endian::store_big_u16(head + 2, static_cast<uint16_t>(list.size() - 8));
+  ScsiRequest request;
+  request.lun = disk.lun;
+  request.cdb[0] = 0x42;
+  boost::endian::store_big_u16(&request.cdb[7], static_cast<uint16_t>(list.size()));
+  request.data_out = std::move(list);
+  auto begin = Clock::now();
+  auto answer = initiator.run(request, kPatience);
+  if (!answer) throw std::runtime_error("no answer to UNMAP");
+  fmt::print("workload=unmap seconds={:.3f} failed={}\n", Seconds(Clock::now() - begin).count(),
+             answer->status == 0 ? 0 : 1);
+  std::fflush(stdout);
+  for (uint64_t block = 0; block < span / kBlock; ++block) stamps.written(block, 0);
+  return answer->status == 0;
+}
+
 struct Options {
   std::string url, stamps;
   uint64_t span = uint64_t{1} << 30;
@@ -331,6 +360,10 @@ int load(const Options& options) {
       good = flush(initiator, disk) && good;
       continue;
     }
+    if (name == "unmap") {
+      good = unmap_all(initiator, disk, stamps, options.span) && good;
+      continue;
+    }
     auto workload = std::ranges::find(kWorkloads, name, &Workload::name);
     if (workload == kWorkloads.end()) throw std::runtime_error("no such workload: " + name);
     uint64_t seed = stamps.next_write();  // another row of places in each run
@@ -348,9 +381,11 @@ int main(int argc, char** argv) {
   swiftness::test::Options options;
   CLI::App app("Loads one logical unit of an iSCSI target; overwrites its beginning.");
   app.add_option("url", options.url, "iscsi://HOST:PORT/IQN/LUN")->required();
-  app.add_option("workload", options.workloads,
-                 "random-write, random-read (4 KiB, queue depth 32), sequential-write, "
-                 "sequential-read (256 KiB, 16), fill, scan (the same, the whole span once), flush")
+  app.add_option(
+         "workload", options.workloads,
+         "random-write, random-read (4 KiB, queue depth 32), sequential-write, "
+         "sequential-read (256 KiB, 16), fill, scan (the same, the whole span once), flush, "
+         "unmap (the whole disk)")
       ->required();
   app.add_option("--span", options.span, "bytes of the disk to use (1GiB)")
       ->transform(CLI::AsSizeValue(false));

@@ -48,7 +48,7 @@ using namespace std::chrono_literals;
 
 constexpr uint32_t kBlock = 4096;
 constexpr uint32_t kMostBlocks = 32;  // of one write
-constexpr auto kPatience = 120s;      // a store behind the target may be slow, or away
+constexpr auto kPatience = 300s;      // a store behind the target may be slow, or away
 constexpr uint64_t kMagic = 0x31706d6174530a0d;
 
 struct Stamp {
