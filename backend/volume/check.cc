@@ -1,6 +1,7 @@
 #include "backend/volume/check.h"
 
 #include "backend/volume/map_examination.h"
+#include "backend/volume/orphans.h"
 #include "backend/volume/read_only_store.h"
 
 namespace swiftness {
@@ -10,6 +11,19 @@ constexpr int kMostRounds = 8;
 
 using Kind = CheckFinding::Kind;
 using Stage = CheckProgress::Stage;
+
+OrphanView orphan_view(const VolumeView& view) {
+  return {view.objects, view.start->era, view.start->base,  view.log.newest_root,
+          view.log.eras, view.ledger,    view.log.end.last, &view.log.base};
+}
+
+Async<void> still_highest(const VolumeView& view) {
+  Result<std::optional<Start>> start = co_await look_for_start(view.objects);
+  if (!start) co_return start.error();
+  if (*start && (*start)->era == view.start->era) co_return Result<void>();
+  co_return Error(ErrorCode::conflict,
+                  "another gateway has started since; nothing more is deleted");
+}
 
 class Check {
  public:
@@ -38,7 +52,7 @@ class Check {
       report_.looked_again = suspicions.size();
       co_await settle(std::move(suspicions));
       tell({Stage::orphans, 0, 0});
-      OrphanLook orphans = co_await look_for_orphans(**view);
+      OrphanLook orphans = co_await look_for_orphans(orphan_view(**view));
       note(orphans);
       report_.orphans = std::move(orphans.orphans);
       report_.more_orphans = orphans.more;
@@ -154,18 +168,16 @@ class Check {
       report_.repair_refused = "another gateway has started meanwhile";
       co_return;
     }
-    OrphanLook again = co_await look_for_orphans(**view);
+    OrphanLook again = co_await look_for_orphans(orphan_view(**view));
     if (!again.doubts.empty() || !again.damaged.empty() || !(*view)->log.damaged_roots.empty()) {
       report_.repair_refused = "the second look found damage or doubt";
       co_return;
     }
-    std::set<ObjectName> first;
-    for (const Orphan& orphan : report_.orphans) first.insert(orphan.object);
-    std::vector<Orphan> both;
-    for (Orphan& orphan : again.orphans) {
-      if (first.contains(orphan.object)) both.push_back(std::move(orphan));
-    }
-    OrphanRemoval removal = co_await drop_orphans(store_, **view, std::move(both));
+    const VolumeView* now = view->get();
+    std::function<Async<void>()> still = [now] { return still_highest(*now); };
+    std::vector<Orphan> both = seen_twice(report_.orphans, std::move(again.orphans));
+    OrphanRemoval removal = co_await drop_orphans(store_, now->start->era.epoch, std::move(both),
+                                                  std::move(still));
     report_.removed = std::move(removal.removed);
     report_.repair_failures = std::move(removal.failures);
   }

@@ -85,6 +85,10 @@ class Checkpointer {
   Sequence oldest_covered() const noexcept {
     return kept_.empty() ? Sequence(0) : kept_.front().covered;
   }
+  // The number of the era's newest root that was answered; 0: none was.
+  uint64_t newest_root() const noexcept {
+    return kept_.empty() || kept_.back().name.era != era_ ? 0 : kept_.back().name.number;
+  }
   uint64_t bytes_written() const noexcept { return bytes_written_; }
 
  private:

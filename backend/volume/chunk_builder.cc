@@ -88,18 +88,22 @@ Location ChunkBuilder::append_write(Sector first, const BufferList& data) {
 
 void ChunkBuilder::append_trims(const std::vector<Trim>& trims) {
   for (const Trim& trim : trims) {
-    entries_.push_back(Entry{ExtentKind::trim, trim.first, trim.sectors, {}});
+    entries_.push_back(Entry{ExtentKind::trim, trim.first, trim.sectors});
   }
   ++positions_;
 }
 
 // ---- SealedChunk -------------------------------------------------------------------------------
 
-BufferList SealedChunk::read(const Location& at, uint64_t sectors) const {
+uint64_t SealedChunk::raw_sector(const Location& at) const {
   auto it = std::lower_bound(frame_offsets.begin(), frame_offsets.end(), at.frame_offset);
   CHECK(it != frame_offsets.end() && *it == at.frame_offset);
   const auto frame = static_cast<uint64_t>(it - frame_offsets.begin());
-  return raw.read(frame * kFrameSectors + at.skip, sectors);
+  return frame * kFrameSectors + at.skip;
+}
+
+BufferList SealedChunk::read(const Location& at, uint64_t sectors) const {
+  return raw.read(raw_sector(at), sectors);
 }
 
 SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& trims,
@@ -137,6 +141,7 @@ SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& 
     body.append(Buffer::zeros(stored - kFrameHeaderBytes - data.size()));
   }
 
+  out.frame_headers = headers;
   ChunkHeader& header = out.header;
   header.era = context.era;
   header.sequence = context.sequence;

@@ -4,10 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "backend/base/async.h"
 #include "backend/base/buffer.h"
+#include "backend/volume/journal_format.h"
 #include "backend/volume/map_format.h"
 
 namespace swiftness {
@@ -40,7 +43,8 @@ class ChunkBuilder {
     ExtentKind kind;
     Sector first;
     SectorCount sectors;
-    Location at;  // of data: pending
+    Location at{};  // of data: pending
+    std::optional<JournalPlace> record = std::nullopt;  // of data: where the journal has all of it
   };
 
   bool empty() const noexcept { return positions_ == 0; }
@@ -54,6 +58,8 @@ class ChunkBuilder {
   // Each takes one log position. The location is a pending one of chunk 0.
   Location append_write(Sector first, const BufferList& data);
   void append_trims(const std::vector<Trim>& trims);
+  // The journal has the newest write.
+  void journaled(const JournalPlace& place) { entries_.back().record = place; }
 
   const std::vector<Entry>& entries() const noexcept { return entries_; }
   BufferList read(const Location& at, uint64_t sectors) const {
@@ -69,6 +75,8 @@ class ChunkBuilder {
   uint64_t positions_ = 0;
 };
 
+class ChunkRecipe;
+
 // A chunk ready for the store. Its bytes never change: every PUT of it is identical.
 struct SealedChunk {
   ChunkHeader header;  // source of each extent of data or moved: where the map had it before
@@ -80,8 +88,16 @@ struct SealedChunk {
 
   // The data of a location in this chunk, within one frame.
   BufferList read(const Location& at, uint64_t sectors) const;
+  // Where in the raw data the location is, in sectors.
+  uint64_t raw_sector(const Location& at) const;
 
   std::vector<uint16_t> frame_offsets;  // of each 64 KiB of raw data, in 512-byte units
+  Buffer frame_headers;                 // all of them, with the checksums of the data
+
+  // How to make it again from the journal (parked_chunk.h), when that has all of it. A parked chunk
+  // is without the header's extents, `object` and `raw`.
+  std::shared_ptr<const ChunkRecipe> recipe;
+  bool parked() const noexcept { return object.empty(); }
 };
 
 struct SealContext {
@@ -101,7 +117,10 @@ struct ChunkPart {
   SectorCount sectors;
   Location source;  // where the map has it now
   BufferList data;
-  MapPlace leaf;  // of moved: the page's leaf when the map was asked
+  MapPlace leaf{};  // of moved: the page's leaf when the map was asked
+  // Of data: where the journal has the write they are of, and how many bytes into it they begin.
+  std::optional<JournalPlace> record = std::nullopt;
+  uint64_t record_offset = 0;
 };
 
 // Trims come before all data. What was gathered must fit (CHECKed).

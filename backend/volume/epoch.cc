@@ -172,12 +172,13 @@ Async<std::optional<Start>> find_highest_start(const VolumeObjects& objects, Epo
 }
 
 Async<std::optional<Start>> look_for_start(const VolumeObjects& objects) {
-  Result<Epoch> known = co_await hinted_epoch(objects);
-  if (!known) co_return known.error();
-  known = co_await highest_claim(objects, *known);
-  if (!known) co_return known.error();
-  const Epoch above = known->next();
-  co_return co_await highest_start(objects, above, Look::only);
+  Result<Epoch> claimed = co_await find_highest_claim(objects);
+  if (!claimed) co_return claimed.error();
+  co_return co_await look_for_start(objects, claimed->next());
+}
+
+Async<std::optional<Start>> look_for_start(const VolumeObjects& objects, Epoch below) {
+  co_return co_await highest_start(objects, below, Look::only);
 }
 
 Async<void> publish_start(const VolumeObjects& objects, Start start) {

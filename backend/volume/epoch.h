@@ -25,8 +25,9 @@ Async<void> raise_fence(const VolumeObjects& objects, Era era);
 // Step 3: the start of the highest started epoch below ours; nothing: the volume is new.
 Async<std::optional<Start>> find_highest_start(const VolumeObjects& objects, Epoch below);
 
-// The start of the highest started epoch, as far as can be seen; nothing is claimed.
+// The same, as far as can be seen, for somebody who claims nothing and builds nothing on it.
 Async<std::optional<Start>> look_for_start(const VolumeObjects& objects);
+Async<std::optional<Start>> look_for_start(const VolumeObjects& objects, Epoch below);
 
 // Step 7: publishes our start and makes sure it is ours that was published.
 Async<void> publish_start(const VolumeObjects& objects, Start start);

@@ -44,13 +44,6 @@
 
 namespace swiftness {
 
-// Where a record's data lie. Meaningful to the journal that gave it only, while the record is live.
-struct JournalPlace {
-  uint64_t offset = 0;    // of the data, in the stream of all bytes ever put into the ring
-  uint32_t length = 0;    // bytes
-  uint32_t checksum = 0;  // CRC32C of the data
-};
-
 class Journal {
  public:
   struct Replayed {
@@ -113,6 +106,8 @@ class Journal {
   // `length` bytes at `offset` of the data of a live, written record. The whole data are read and
   // verified. not_found: it was released meanwhile, and has its place in the store.
   Async<Buffer> read(JournalPlace place, uint64_t offset, uint64_t length);
+  // The data of live, written records one behind the other. In ascending order it reads ahead.
+  Async<Buffer> read_all(std::vector<JournalPlace> places);
 
   // Why it is retired; nothing: it is not.
   const std::optional<Error>& failed() const noexcept { return failed_; }

@@ -32,6 +32,14 @@ struct JournalRecord {
       data;  // of a write: all its extents' sectors, at most kMostRecordDataBytes; of a trim: none
 };
 
+// Where a record's data lie. Meaningful to the journal that gave it only, while the record is live.
+struct JournalPlace {
+  uint64_t offset = 0;    // of the data, in the stream of all bytes ever put into the ring
+  uint32_t length = 0;    // bytes
+  uint32_t checksum = 0;  // CRC32C of the data
+  friend bool operator==(const JournalPlace&, const JournalPlace&) = default;
+};
+
 struct Superblock {
   Uuid volume;
   uint64_t sequence = 0;    // of superblocks; the higher of two sound ones counts

@@ -34,7 +34,6 @@ Async<Buffer> JournalRing::read(uint64_t offset, size_t length) const {
   co_return both.flatten();
 }
 
-// What is read ahead ends at `limit`, which is at least offset + length.
 Async<Buffer> JournalReader::read(uint64_t offset, size_t length, uint64_t limit) {
   CHECK(offset <= limit && length <= limit - offset);
   const uint64_t window_end = window_start_ + window_.size();

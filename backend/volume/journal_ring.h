@@ -39,8 +39,10 @@ class JournalReader {
   };
   Async<Found> read_record(uint64_t generation, uint64_t offset, uint64_t limit);
 
- private:
+  // Just bytes. What is read ahead ends at `limit`, which is at least offset + length.
   Async<Buffer> read(uint64_t offset, size_t length, uint64_t limit);
+
+ private:
   Async<JournalRecordHeader> read_header(uint64_t generation, uint64_t offset, uint64_t limit);
 
   JournalRing ring_;

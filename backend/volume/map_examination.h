@@ -10,6 +10,7 @@
 
 #include "backend/volume/check.h"
 #include "backend/volume/chunk_check.h"
+#include "backend/volume/volume_view.h"
 
 namespace swiftness {
 

@@ -21,7 +21,7 @@ struct Kept {
 
 class Look {
  public:
-  explicit Look(const VolumeView& view) : view_(view), objects_(view.objects) {}
+  explicit Look(const OrphanView& view) : view_(view), objects_(view.objects) {}
 
   asio::awaitable<OrphanLook> run() {
     co_await read_kept_roots();
@@ -32,7 +32,7 @@ class Look {
       co_await walk(objects_.names.meta(), "map/");
       co_await walk(objects_.names.meta(), "root/");
     }
-    const uint64_t last = view_.log.end.last.value() + kMostUploadsInFlight;
+    const uint64_t last = view_.last.value() + kMostUploadsInFlight;
     for (uint64_t first = 0; first <= last; first += kChunksPerContainer) {
       co_await walk(objects_.names.data(Sequence(first)), "chunk/");
     }
@@ -43,26 +43,22 @@ class Look {
   }
 
  private:
-  Epoch closed_below() const { return view_.start->era.epoch; }
+  Epoch closed_below() const { return view_.highest.epoch; }
 
   Task read_kept_roots() {
-    kept_.base = view_.start->base;
+    kept_.base = view_.base;
     std::vector<RootName> names;
     if (kept_.base.number > 0) names.push_back(kept_.base);
-    for (uint64_t i = 0; i < kRootsThatStay && i < view_.log.newest_root; ++i) {
-      names.push_back(RootName{view_.start->era, view_.log.newest_root - i});
+    for (uint64_t i = 0; i < kRootsThatStay && i < view_.newest_root; ++i) {
+      names.push_back(RootName{view_.highest, view_.newest_root - i});
     }
-    // The view's own was read; that it may be gone by now does not matter.
-    for (const Root::MapObject& object : view_.log.base.objects) {
-      kept_.map_objects.insert(object.number);
-    }
+    // That it may be gone by now does not matter.
+    if (view_.root != nullptr) keep_objects_of(*view_.root);
     for (const RootName& name : names) {
-      if (name == view_.log.base.name) continue;
+      if (view_.root != nullptr && name == view_.root->name) continue;
       Result<Root> root = co_await read_root(objects_, name);
       if (root) {
-        for (const Root::MapObject& object : root->objects) {
-          kept_.map_objects.insert(object.number);
-        }
+        keep_objects_of(*root);
       } else if (root.error().code() == ErrorCode::corrupt) {
         // No attach can go back to it, so nothing has to be kept for it.
         out_.damaged.push_back(root.error().message());
@@ -73,6 +69,10 @@ class Look {
     }
   }
 
+  void keep_objects_of(const Root& root) {
+    for (const Root::MapObject& object : root.objects) kept_.map_objects.insert(object.number);
+  }
+
   bool is_orphan(const EraObject& what) const {
     if (what.era.epoch >= closed_below()) return false;
     switch (what.kind) {
@@ -80,11 +80,11 @@ class Look {
         return RootName{what.era, what.number} != kept_.base;
       case EraObject::Kind::map_object:
         return !(kept_.map_objects.contains(what.number) &&
-                 view_.log.eras.era_of_object(what.number) == what.era);
+                 view_.eras.era_of_object(what.number) == what.era);
       case EraObject::Kind::chunk: {
         const Sequence sequence(what.number);
         const bool known = view_.ledger.find(sequence) != nullptr;
-        return !(known && view_.log.eras.era_of(sequence) == what.era);
+        return !(known && view_.eras.era_of(sequence) == what.era);
       }
     }
     return false;
@@ -138,7 +138,7 @@ class Look {
     }
   }
 
-  const VolumeView& view_;
+  const OrphanView view_;
   const VolumeObjects& objects_;
   OrphanLook out_;
   Kept kept_;
@@ -146,36 +146,27 @@ class Look {
   std::set<Epoch> starts_;
 };
 
-Async<void> still_highest(const VolumeView& view) {
-  Result<std::optional<Start>> start = co_await highest_start(view.objects);
-  if (!start) co_return start.error();
-  if (*start && (*start)->era == view.start->era) co_return Result<void>();
-  co_return Error(ErrorCode::conflict,
-                  "another gateway has started since; nothing more is deleted");
-}
-
 }  // namespace
 
-asio::awaitable<OrphanLook> look_for_orphans(const VolumeView& view) {
-  // A volume that nobody ever served holds nothing.
-  if (!view.start) co_return OrphanLook{};
+asio::awaitable<OrphanLook> look_for_orphans(OrphanView view) {
   Look look(view);
   co_return co_await look.run();
 }
 
-asio::awaitable<OrphanRemoval> drop_orphans(ObjectStore& store, const VolumeView& view,
-                                            std::vector<Orphan> orphans) {
+asio::awaitable<OrphanRemoval> drop_orphans(ObjectStore& store, Epoch highest,
+                                            std::vector<Orphan> orphans,
+                                            std::function<Async<void>()> still_highest) {
   OrphanRemoval out;
   for (size_t first = 0; first < orphans.size(); first += kDeletedAtOnce) {
     const size_t end = std::min(first + kDeletedAtOnce, orphans.size());
-    Result<void> ours = co_await still_highest(view);
+    Result<void> ours = co_await still_highest();
     if (!ours) {
       out.failures.push_back(ours.error().message());
       break;
     }
     std::vector<ObjectName> names;
     for (size_t i = first; i < end; ++i) {
-      CHECK(orphans[i].what.era.epoch < view.start->era.epoch);
+      CHECK(orphans[i].what.era.epoch < highest);
       names.push_back(orphans[i].object);
     }
     Result<RemoveReport> report = co_await store.remove(names);
@@ -193,6 +184,13 @@ asio::awaitable<OrphanRemoval> drop_orphans(ObjectStore& store, const VolumeView
     }
   }
   co_return out;
+}
+
+std::vector<Orphan> seen_twice(const std::vector<Orphan>& first, std::vector<Orphan> second) {
+  std::set<ObjectName> known;
+  for (const Orphan& orphan : first) known.insert(orphan.object);
+  std::erase_if(second, [&known](const Orphan& orphan) { return !known.contains(orphan.object); });
+  return second;
 }
 
 }  // namespace swiftness

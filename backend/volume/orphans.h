@@ -25,20 +25,27 @@
 // What if start/S itself is not to last: on a minority of servers, left by an attempt that died,
 // and gone tomorrow? Then the era before S would be open again, and in need of its roots. So S
 // counts only if its gateway was seen to go on after its start had been answered 201: it wrote a
-// root, or released the volume. check_volume() refuses to repair otherwise.
+// root, or released the volume. Nobody deletes an orphan otherwise.
 //
 // A claimant below S so slow that it has not seen start/S may repeat chunks and a root of a closed
 // era, or miss what was deleted. It cannot get online, for a higher claim is there; what it leaves
 // are orphans again.
 //
 // A damaged volume is another matter: what its map lacks may be among the orphans, the only copy
-// there is. check_volume() deletes nothing of such a volume.
+// there is. check_volume() deletes nothing of such a volume, and a gateway that had to pass over a
+// damaged root deletes none.
+//
+// So orphans are deleted by check_volume() with --repair, and by the gateway of S while it serves
+// (volume_sweep.cc): both only what two looks saw.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "backend/volume/volume_view.h"
+#include "backend/volume/chunk_ledger.h"
+#include "backend/volume/map_format.h"
+#include "backend/volume/recovery.h"
 
 namespace swiftness {
 
@@ -57,17 +64,33 @@ struct OrphanLook {
 };
 inline constexpr size_t kMostOrphans = 65536;
 
+// What is known of a volume that was started. The references outlive the look.
+struct OrphanView {
+  const VolumeObjects& objects;
+  Era highest;           // S
+  RootName base;         // of its start
+  uint64_t newest_root;  // of S; 0: it has none yet
+  const EraHistory& eras;
+  const ChunkLedger& ledger;  // of a root as above, or of a moment since
+  Sequence last;              // of the log
+  const Root* root;           // one that was read before and may be gone, or nullptr
+};
+
 // By listing, each find confirmed by presence.
-asio::awaitable<OrphanLook> look_for_orphans(const VolumeView& view);
+asio::awaitable<OrphanLook> look_for_orphans(OrphanView view);
 
 struct OrphanRemoval {
   std::vector<Orphan> removed;
   std::vector<std::string> failures;
 };
 
-// Deletes them through `store`, as long as `view`'s start is the highest: asked before each
-// request.
-asio::awaitable<OrphanRemoval> drop_orphans(ObjectStore& store, const VolumeView& view,
-                                            std::vector<Orphan> orphans);
+// Deletes them through `store`, all of epochs below `highest`, as long as `still_highest` says that
+// none has started since: asked before each request.
+asio::awaitable<OrphanRemoval> drop_orphans(ObjectStore& store, Epoch highest,
+                                            std::vector<Orphan> orphans,
+                                            std::function<Async<void>()> still_highest);
+
+// Of the second look what the first had seen too.
+std::vector<Orphan> seen_twice(const std::vector<Orphan>& first, std::vector<Orphan> second);
 
 }  // namespace swiftness

@@ -3,20 +3,28 @@
 #include <algorithm>
 
 #include "backend/base/log.h"
+#include "backend/volume/parked_chunk.h"
 
 namespace swiftness {
 namespace {
 
 constexpr Duration kLongestPause = std::chrono::seconds(5);
 
+// What of the write buffer a chunk does not need while it is parked.
+uint64_t parked_saving(const SealedChunk& chunk) {
+  return chunk.memory - std::min(chunk.memory, chunk.recipe->memory());
+}
+
 }  // namespace
 
 Uploader::Uploader(const VolumeObjects& objects, Gate& gate, Options options,
-                   std::function<void(uint64_t)> on_progress)
+                   std::function<void(uint64_t)> on_progress,
+                   std::function<Async<SealedChunk>(const SealedChunk&)> restore)
     : objects_(objects),
       gate_(gate),
       options_(options),
       on_progress_(std::move(on_progress)),
+      restore_(std::move(restore)),
       stopping_event_(gate.executor()) {
   CHECK(options.window >= 1 && options.window <= kMostUploadsInFlight);
 }
@@ -38,9 +46,25 @@ std::shared_ptr<const SealedChunk> Uploader::find(Sequence sequence) const {
 void Uploader::start_uploads() {
   started_ = std::max(started_, frontier_);
   while (started_ < newest_ && started_.value() < frontier_.value() + options_.window) {
+    if (started_ > frontier_ && started_bytes_ >= options_.most_bytes) return;
     started_ = started_.next();
-    gate_.spawn("upload", upload(chunks_.at(started_)));
+    started_bytes_ += chunks_.at(started_)->memory;
+    gate_.spawn("upload", upload(started_));
   }
+}
+
+std::shared_ptr<const SealedChunk> Uploader::parkable() const {
+  for (auto it = chunks_.rbegin(); it != chunks_.rend() && it->first > started_; ++it) {
+    if (it->second->recipe && !it->second->parked()) return it->second;
+  }
+  return nullptr;
+}
+
+void Uploader::park(Sequence sequence) {
+  auto it = chunks_.find(sequence);
+  if (it == chunks_.end() || sequence <= started_ || it->second->parked()) return;
+  it->second = std::make_shared<const SealedChunk>(parked(*it->second));
+  parked_bytes_ += parked_saving(*it->second);
 }
 
 void Uploader::stop() {
@@ -48,13 +72,13 @@ void Uploader::stop() {
   stopping_event_.notify_all();
 }
 
-Task Uploader::upload(std::shared_ptr<const SealedChunk> chunk) {
+Task Uploader::upload(Sequence sequence) {
   Duration pause = options_.first_pause;
   while (!stopping_) {
-    Result<void> done = co_await put(*chunk);
+    Result<void> done = co_await put(sequence);
     if (stopping_) co_return;
     if (done) {
-      arrived(chunk->header.sequence);
+      arrived(sequence);
       co_return;
     }
     if (trouble_.empty()) {
@@ -68,9 +92,15 @@ Task Uploader::upload(std::shared_ptr<const SealedChunk> chunk) {
   }
 }
 
-Async<void> Uploader::put(const SealedChunk& chunk) {
-  const Sequence sequence = chunk.header.sequence;
-  const ObjectName name = objects_.names.chunk(chunk.header.era, sequence);
+Async<void> Uploader::put(Sequence sequence) {
+  std::shared_ptr<const SealedChunk>& chunk = chunks_.at(sequence);
+  if (chunk->parked()) {
+    Result<SealedChunk> whole = co_await restore_(*chunk);
+    if (!whole) co_return whole.error();
+    parked_bytes_ -= parked_saving(*chunk);
+    chunk = std::make_shared<const SealedChunk>(std::move(*whole));
+  }
+  const ObjectName name = objects_.names.chunk(chunk->header.era, sequence);
   // The first chunks of a container find none, or one that somebody could not finish: with its
   // anchor missing no attach could tell where the log ends, so no chunk goes in before it. A
   // container that held chunks of ours and is gone is trouble, not to be papered over with an empty
@@ -81,7 +111,7 @@ Async<void> Uploader::put(const SealedChunk& chunk) {
     if (!made) co_return made;
   }
   PutOptions options;
-  Result<void> done = co_await objects_.store.put(name, chunk.object, options);
+  Result<void> done = co_await objects_.store.put(name, chunk->object, options);
   if (!first && !done && done.error().code() == ErrorCode::not_found) {
     co_return done.error().within("container " + name.container + " has vanished");
   }
@@ -91,6 +121,7 @@ Async<void> Uploader::put(const SealedChunk& chunk) {
 void Uploader::arrived(Sequence sequence) {
   auto it = chunks_.find(sequence);
   const uint64_t released = it->second->memory;
+  started_bytes_ -= released;
   chunks_.erase(it);
   frontier_ = chunks_.empty() ? newest_ : Sequence(chunks_.begin()->first.value() - 1);
   while (!positions_.empty() && positions_.begin()->first <= frontier_) {

@@ -18,12 +18,14 @@ class Uploader {
   struct Options {
     uint32_t window;       // W, 1 to kMostUploadsInFlight
     Duration first_pause;  // between tries, on top of the store's own; doubles up to 5 s
+    uint64_t most_bytes;   // no chunk joins those on their way when they are so big together
   };
 
-  // `on_progress` is called after every chunk that arrived, and when the trouble changes.
-  // The gate's owner closes it; stop() first lets it empty soon.
+  // `on_progress` is called after every chunk that arrived, and when the trouble changes. `restore`
+  // makes a parked chunk whole again. The gate's owner closes it; stop() first lets it empty soon.
   Uploader(const VolumeObjects& objects, Gate& gate, Options options,
-           std::function<void(uint64_t released_bytes)> on_progress);
+           std::function<void(uint64_t released_bytes)> on_progress,
+           std::function<Async<SealedChunk>(const SealedChunk& parked)> restore);
 
   // The log so far, all of it durable.
   void begin(Sequence last, LogPosition position) {
@@ -41,20 +43,27 @@ class Uploader {
   // Would a chunk added now be sent at once?
   bool has_room() const noexcept { return newest_.value() < frontier_.value() + options_.window; }
 
-  // A chunk whose data are still in memory; nullptr when it is in the store.
+  // A chunk that is not in the store yet, with its data in memory or parked; or nullptr.
   std::shared_ptr<const SealedChunk> find(Sequence sequence) const;
   std::shared_ptr<const SealedChunk> oldest() const {
     return chunks_.empty() ? nullptr : chunks_.begin()->second;
   }
-  size_t in_memory() const noexcept { return chunks_.size(); }
+  size_t pending() const noexcept { return chunks_.size(); }
+
+  // The newest chunk that waits for its turn, has a recipe, and is not parked; or nullptr.
+  std::shared_ptr<const SealedChunk> parkable() const;
+  // Lets its data go, when it still waits for its turn.
+  void park(Sequence sequence);
+  // What parked chunks do not take of the write buffer, though they count as not in the store.
+  uint64_t parked_bytes() const noexcept { return parked_bytes_; }
 
   const std::string& trouble() const noexcept { return trouble_; }  // empty: all is well
 
   void stop();  // no more tries; chunks not yet there are left as a crash would leave them
 
  private:
-  Task upload(std::shared_ptr<const SealedChunk> chunk);
-  Async<void> put(const SealedChunk& chunk);
+  Task upload(Sequence sequence);
+  Async<void> put(Sequence sequence);
   void start_uploads();
   void arrived(Sequence sequence);
 
@@ -62,6 +71,7 @@ class Uploader {
   Gate& gate_;
   const Options options_;
   std::function<void(uint64_t)> on_progress_;
+  std::function<Async<SealedChunk>(const SealedChunk&)> restore_;
   AsyncEvent stopping_event_;
   bool stopping_ = false;
 
@@ -70,7 +80,9 @@ class Uploader {
   LogPosition durable_position_;
   std::map<Sequence, LogPosition> positions_;  // the last one in each chunk above the frontier
   Sequence newest_;
-  Sequence started_;  // uploads were started up to this one
+  Sequence started_;           // uploads were started up to this one
+  uint64_t started_bytes_ = 0;  // of them, not yet there
+  uint64_t parked_bytes_ = 0;
   std::string trouble_;
 };
 

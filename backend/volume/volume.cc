@@ -5,6 +5,7 @@
 #include "backend/base/log.h"
 #include "backend/volume/cache_file.h"
 #include "backend/volume/epoch.h"
+#include "backend/volume/parked_chunk.h"
 
 namespace swiftness {
 namespace {
@@ -40,8 +41,12 @@ Volume::Volume(Executor executor, ObjectStore& store, VolumeDescriptor descripto
       gate_(executor),
       changed_(executor),
       size_(descriptor.created_size),
-      uploader_(objects_, gate_, Uploader::Options{options.uploads_in_flight, options.retry_pause},
-                [this](uint64_t released) { on_upload_progress(released); }),
+      uploader_(
+          objects_, gate_,
+          Uploader::Options{options.uploads_in_flight, options.retry_pause,
+                            options.dirty_memory.value() / 2},
+          [this](uint64_t released) { on_upload_progress(released); },
+          [this](const SealedChunk& parked) { return restore(parked); }),
       cache_(executor, descriptor.name, descriptor.uuid, options.read_memory),
       reader_(objects_, eras_, gate_, cache_),
       sequential_(read_ahead_of(options)) {}
@@ -127,6 +132,7 @@ void Volume::start_log(Era era, RecoveredLog log) {
   log::info("volume {}: attached in epoch {}, {} chunks, {} of them since the last checkpoint",
             objects_.descriptor.name, era.epoch.value(), log.end.last.value(), behind);
   era_ = era;
+  start_base_ = log.base.name;
   eras_ = std::move(log.eras);
   eras_.begin(era, log.end.last.next(), log.base.next_object);
   size_ = log.base.size;
@@ -148,8 +154,10 @@ void Volume::start_log(Era era, RecoveredLog log) {
         [file = *options_.read_cache] { return CacheFile::open(file.file, file.size.value()); });
   }
   gate_.spawn("seal when idle", seal_when_idle());
+  if (journal_) gate_.spawn("park chunks", park_chunks());
   gate_.spawn("watch the fence", watch_fence());
   gate_.spawn("count what was erased", bury_detached());
+  if (log.damaged_roots.empty()) gate_.spawn("sweep orphans", sweep_orphans());
   collector_->start();
 }
 
@@ -246,9 +254,7 @@ Async<BufferList> Volume::read(BlockRange range) {
   if (!data && data.error().code() == ErrorCode::corrupt) {
     // Another gateway that took the volume over deletes what its map does not need. What is missing
     // is damage only as long as the volume is ours.
-    while (verifying_ && !quitting_) co_await changed_.wait();
-    if (quitting_) co_return offline(state_);
-    Result<void> ours = co_await verify_ownership();
+    Result<void> ours = co_await verify_ownership_once();
     if (!ours) co_return ours.error();
   }
   co_return data;
@@ -266,6 +272,7 @@ Async<BufferList> Volume::read_sectors(SectorRange sectors) {
 
     // What is in memory is taken now, before anything can move; the rest is fetched.
     std::vector<BufferList> parts(pieces->size());
+    std::vector<std::shared_ptr<const SealedChunk>> parked(pieces->size());
     std::vector<ChunkReader::Piece> wanted;
     std::vector<size_t> wanted_for;
     for (size_t i = 0; i < pieces->size(); ++i) {
@@ -276,7 +283,11 @@ Async<BufferList> Volume::read_sectors(SectorRange sectors) {
       } else if (piece.at->pending()) {
         parts[i] = builder_.read(*piece.at, count);
       } else if (auto chunk = uploader_.find(piece.at->chunk)) {
-        parts[i] = chunk->read(*piece.at, count);
+        if (chunk->parked()) {
+          parked[i] = std::move(chunk);
+        } else {
+          parts[i] = chunk->read(*piece.at, count);
+        }
       } else {
         wanted.push_back(ChunkReader::Piece{*piece.at, count, {}});
         wanted_for.push_back(i);
@@ -297,6 +308,17 @@ Async<BufferList> Volume::read_sectors(SectorRange sectors) {
       if (!fetched) co_return fetched.error();
     }
     for (size_t i = 0; i < wanted.size(); ++i) parts[wanted_for[i]].append(wanted[i].data);
+    bool released = false;
+    for (size_t i = 0; i < parked.size() && !released; ++i) {
+      if (!parked[i]) continue;
+      const ExtentMap::Piece& piece = (*pieces)[i];
+      Result<BufferList> data =
+          co_await read_parked(std::move(parked[i]), *piece.at, piece.sectors.value());
+      released = !data && data.error().code() == ErrorCode::not_found;
+      if (!data && !released) co_return data.error();
+      if (data) parts[i] = std::move(*data);
+    }
+    if (released) continue;  // uploaded meanwhile
     BufferList out;
     for (const BufferList& part : parts) out.append(part);
     CHECK(out.size() == sectors.count.value() * kSectorBytes);
@@ -317,7 +339,7 @@ Async<void> Volume::admit(uint64_t bytes, size_t extents, TicketPtr ticket) {
   const uint64_t limit = options_.dirty_memory.value();
   auto has_room = [&] {
     if (journaling() && !journal_->has_room(bytes, extents)) return false;
-    return dirty_bytes_ + cost <= limit || dirty_bytes_ == 0;
+    return buffered() + cost <= limit || buffered() == 0;
   };
   const void* me = &bytes;  // of this coroutine alone
   if (waiting_for_room_.empty() && has_room()) {
@@ -440,7 +462,8 @@ void Volume::seal() {
       continue;
     }
     for (const ExtentMap::Piece& piece : mapping_->map.lookup(entry.first, entry.sectors)) {
-      const Location at = entry.at.advanced((piece.first - entry.first).value());
+      const uint64_t offset = (piece.first - entry.first).value();
+      const Location at = entry.at.advanced(offset);
       if (!piece.at || *piece.at != at) continue;
       kept += piece.sectors.value() * kSectorBytes;
       parts.push_back({ExtentKind::data,
@@ -448,11 +471,14 @@ void Volume::seal() {
                        piece.sectors,
                        at,
                        builder_.read(at, piece.sectors.value()),
-                       {}});
+                       {},
+                       entry.record,
+                       offset * kSectorBytes});
     }
   }
   // In the order of the log: what was written together is often read together.
   SealedChunk chunk = assemble_chunk(context, trims, parts);
+  if (journaling()) chunk.recipe = ChunkRecipe::of(context, std::move(trims), parts);
   chunk.memory = std::min(builder_memory_, kept + builder_.entries().size() * kEntryCost);
   chunk.opened_at = opened_at_;
   dirty_bytes_ -= builder_memory_ - chunk.memory;
@@ -609,6 +635,13 @@ Async<void> Volume::verify_ownership() {
   co_return ours;
 }
 
+// Beside others who look.
+Async<void> Volume::verify_ownership_once() {
+  while (verifying_ && !quitting_) co_await changed_.wait();
+  if (quitting_) co_return offline(state_);
+  co_return co_await verify_ownership();
+}
+
 Task Volume::watch_fence() {
   TimePoint next = now() + options_.fence_interval;
   while (!quitting_) {
@@ -700,9 +733,7 @@ Task Volume::checkpoint() {
   }
   // Nothing is deleted unless the volume was still ours after the root was answered (I9).
   while (!quitting_) {
-    while (verifying_ && !quitting_) co_await changed_.wait();
-    if (quitting_) break;
-    Result<void> ours = co_await verify_ownership();
+    Result<void> ours = co_await verify_ownership_once();
     if (!ours) continue;
     collector_->root_written(snapshot_->dead, checkpointer.oldest_covered(),
                              checkpointer.take_garbage());
@@ -781,7 +812,7 @@ VolumeStatus Volume::status() const {
   out.epoch = era_.epoch.value();
   out.newest_sequence = uploader_.newest().value();
   out.durable_sequence = uploader_.frontier().value();
-  out.chunks_in_flight = uploader_.in_memory();
+  out.chunks_in_flight = uploader_.pending();
   out.trouble = uploader_.trouble();
   if (mapping_) {
     out.chunks = mapping_->ledger.chunks();
@@ -791,12 +822,14 @@ VolumeStatus Volume::status() const {
     out.put = ByteCount(put_bytes_ + mapping_->checkpointer.bytes_written());
   }
   out.written = ByteCount(written_bytes_);
+  out.write_memory = ByteCount(buffered());
   if (journal_) {
     out.journal_bytes = journal_->capacity();
     out.journal_used = journal_->used();
     if (journal_->failed()) out.journal_trouble = journal_->failed()->message();
   }
   if (collector_) out.garbage = collector_->counters();
+  out.orphans_deleted = orphans_deleted_;
   out.reads = reader_.counts();
   out.read_cache = cache_.status();
   return out;

@@ -32,12 +32,15 @@ struct ReadCacheOptions {
 };
 
 struct VolumeOptions {
-  ByteCount dirty_memory{256 << 20};  // bytes not yet in the store; beyond it writes wait
+  // Of data not yet in the store, as far as the journal does not have them for us; beyond it writes
+  // wait.
+  ByteCount dirty_memory{256 << 20};
   Duration seal_after = std::chrono::seconds(1);           // a chunk nobody adds to is sealed
   Duration claim_settle = std::chrono::milliseconds(500);  // between claiming and reading it back
   Duration claim_limit = std::chrono::seconds(10);         // a claim slower than this is abandoned
   Duration fence_interval =
       std::chrono::seconds(2);  // how often a gateway looks whether it was fenced
+  Duration sweep_every = std::chrono::hours(6);  // looks for objects that nothing refers to
   Duration retry_pause =
       std::chrono::milliseconds(200);  // first one, after the store's own retries
   uint32_t uploads_in_flight = 8;      // chunks on their way at once: 1 to 8
@@ -69,6 +72,8 @@ struct VolumeStatus {
   ByteCount written;    // by users since the attach
   ByteCount put;        // in chunks and checkpoints since the attach, moved data included
   GarbageCollector::Counters garbage;
+  uint64_t orphans_deleted = 0;  // objects, since the attach
+  ByteCount write_memory;      // of what is not in the store; the journal alone has the rest
   uint64_t journal_bytes = 0;  // of its room; 0: there is none
   uint64_t journal_used = 0;
   std::string journal_trouble;  // why it is not used any more
@@ -132,6 +137,9 @@ class Volume final : public BlockDevice {
   Async<BufferList> read_sectors(SectorRange sectors);
   Async<void> admit(uint64_t bytes, size_t extents, TicketPtr ticket);
 
+  // volume_sweep.cc
+  Task sweep_orphans();
+
   // volume_prefetch.cc
   Async<std::vector<Location>> frames_in_store(SectorRange sectors);
   Task read_ahead(SectorRange sectors);
@@ -143,6 +151,7 @@ class Volume final : public BlockDevice {
   Async<void> make_durable(LogPosition position);
   Async<void> make_durable_in_store(LogPosition position);
   Duration give_way() const;
+  uint64_t buffered() const noexcept { return dirty_bytes_ - uploader_.parked_bytes(); }
   Duration seal_age() const;
 
   // volume_journal.cc
@@ -154,8 +163,13 @@ class Volume final : public BlockDevice {
   Task drop_journal();
   bool journaling() const noexcept;
   void journal_newest(JournalRecord record);
+  Task park_chunks();
+  Async<SealedChunk> restore(const SealedChunk& parked);
+  Async<BufferList> read_parked(std::shared_ptr<const SealedChunk> chunk, Location at,
+                                uint64_t sectors);
   void on_journal_change();
   Async<void> verify_ownership();
+  Async<void> verify_ownership_once();
 
   void seal();
   void seal_if_due();
@@ -188,6 +202,7 @@ class Volume final : public BlockDevice {
 
   // The log.
   Era era_;
+  RootName start_base_;  // of its start
   EraHistory eras_;
   ByteCount size_;
   std::unique_ptr<Mapping> mapping_;
@@ -210,6 +225,7 @@ class Volume final : public BlockDevice {
   std::optional<Checkpointer::Snapshot> snapshot_;
   uint64_t written_bytes_ = 0;  // by users
   uint64_t put_bytes_ = 0;      // in chunks
+  uint64_t orphans_deleted_ = 0;
 
   std::unique_ptr<Journal> journal_;
   bool journal_alarm_ = false;
@@ -225,7 +241,7 @@ class Volume final : public BlockDevice {
   Sequence verified_;  // durable, and the volume was still ours afterwards
 
   // The write buffer.
-  uint64_t dirty_bytes_ = 0;
+  uint64_t dirty_bytes_ = 0;  // not yet in the store, parked ones too
   std::deque<const void*> waiting_for_room_;  // writers, first come first served
 };
 

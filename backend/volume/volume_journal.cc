@@ -3,6 +3,7 @@
 
 #include "backend/base/log.h"
 #include "backend/volume/epoch.h"
+#include "backend/volume/parked_chunk.h"
 #include "backend/volume/volume.h"
 
 namespace swiftness {
@@ -136,7 +137,7 @@ Async<void> Volume::replay_journal() {
     if (quitting_) co_return Error(ErrorCode::unavailable, "the volume is stopped");
     const JournalRecord& record = next->record;
     const uint64_t cost = record.data.size() + record.extents.size() * kEntryCost;
-    while (dirty_bytes_ > 0 && dirty_bytes_ + cost > options_.dirty_memory.value()) {
+    while (buffered() > 0 && buffered() + cost > options_.dirty_memory.value()) {
       seal_wanted_ = true;
       seal_if_due();
       if (quitting_) co_return Error(ErrorCode::unavailable, "the volume is stopped");
@@ -150,6 +151,7 @@ Async<void> Volume::replay_journal() {
       sequence_trims(trims);
     } else {
       sequence_write(record.extents.front().first, record.data);
+      builder_.journaled(next->place);
     }
     CHECK(position_ == record.position);
   }
@@ -177,8 +179,56 @@ bool Volume::journaling() const noexcept {
 void Volume::journal_newest(JournalRecord record) {
   if (!journaling()) return;
   record.position = position_;
+  const bool has_data = !record.is_trim;
   Result<JournalPlace> place = journal_->enqueue(std::move(record));
-  if (!place) on_journal_change();
+  if (!place) {
+    on_journal_change();
+  } else if (has_data) {
+    builder_.journaled(*place);
+  }
+}
+
+// ---- parking -----------------------------------------------------------------------------------
+
+// A store that is slow or away shall not stop writers while the journal has room: what waits for
+// its turn leaves memory.
+Task Volume::park_chunks() {
+  while (!quitting_ && journaling()) {
+    std::shared_ptr<const SealedChunk> chunk;
+    if (buffered() > options_.dirty_memory.value() / 2) chunk = uploader_.parkable();
+    if (!chunk) {
+      co_await changed_.wait();
+      continue;
+    }
+    Result<void> written = co_await journal_->written(chunk->recipe->last_position());
+    if (!written) co_return;  // retired: what is not written there stays here
+    uploader_.park(chunk->header.sequence);
+    chunk.reset();
+    changed_.notify_all();
+  }
+}
+
+Async<SealedChunk> Volume::restore(const SealedChunk& parked) {
+  const std::shared_ptr<const ChunkRecipe> recipe = parked.recipe;
+  Result<Buffer> data = co_await journal_->read_all(recipe->records());
+  if (!data) co_return data.error();
+  SealedChunk whole = recipe->assemble(*data);
+  CHECK(same_bytes(whole, parked));
+  whole.memory = parked.memory;
+  whole.opened_at = parked.opened_at;
+  co_return whole;
+}
+
+// not_found: it was uploaded meanwhile.
+Async<BufferList> Volume::read_parked(std::shared_ptr<const SealedChunk> chunk, Location at,
+                                      uint64_t sectors) {
+  BufferList out;
+  for (const ChunkRecipe::Source& source : chunk->recipe->find(chunk->raw_sector(at), sectors)) {
+    Result<Buffer> data = co_await journal_->read(source.record, source.offset, source.length);
+    if (!data) co_return data.error();
+    out.append(std::move(*data));
+  }
+  co_return out;
 }
 
 // As safe as an acknowledged write is to be: in the journal, when there is one.
@@ -199,17 +249,21 @@ Async<void> Volume::make_durable(LogPosition position) {
   co_return co_await make_durable_in_store(position);
 }
 
-// Writes slow down smoothly from half full on: the nearer the end, the longer each waits.
+// Writes slow down smoothly from half full on: the nearer the end, the longer each waits. With a
+// journal, memory is kept at half by parking, and only the upper quarter counts.
 Duration Volume::give_way() const {
   constexpr double kMostSeconds = 0.2;
-  double full = static_cast<double>(dirty_bytes_) /
+  double over = static_cast<double>(buffered()) /
                 static_cast<double>(std::max<uint64_t>(options_.dirty_memory.value(), 1));
   if (journaling()) {
-    full = std::max(
-        full, static_cast<double>(journal_->used()) / static_cast<double>(journal_->capacity()));
+    const double used =
+        static_cast<double>(journal_->used()) / static_cast<double>(journal_->capacity());
+    over = std::max(used * 2 - 1, over * 4 - 3);
+  } else {
+    over = over * 2 - 1;
   }
-  if (full <= 0.5) return Duration::zero();
-  const double over = (std::min(full, 1.0) - 0.5) * 2;
+  if (over <= 0) return Duration::zero();
+  over = std::min(over, 1.0);
   return std::chrono::duration_cast<Duration>(
       std::chrono::duration<double>(kMostSeconds * over * over * over));
 }

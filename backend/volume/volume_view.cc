@@ -6,36 +6,13 @@ namespace swiftness {
 namespace {
 
 constexpr int kMostTries = 8;  // of a volume that changes faster than it can be read
-constexpr uint64_t kProbeBatch = 16;
-
-// As an attach finds it (epoch.h), but what an attach finds it may also make last, and we may not.
-Async<std::optional<Start>> read_highest_start(const VolumeObjects& objects, Epoch claimed) {
-  uint64_t top = claimed.value();  // the highest epoch not yet looked at
-  while (top > 0) {
-    const uint64_t batch = std::min(top, kProbeBatch);
-    std::vector<std::string> names;
-    for (uint64_t i = 0; i < batch; ++i) names.push_back(objects.names.start(Epoch(top - i)).name);
-    std::vector<Presence> found = co_await objects.store.presence(objects.names.meta(), names);
-    for (uint64_t i = 0; i < batch; ++i) {
-      const ObjectName name = objects.names.start(Epoch(top - i));
-      if (found[i] == Presence::unknown) co_return in_doubt(name);
-      if (found[i] == Presence::no) continue;
-      GetOptions newest;
-      newest.newest = true;
-      Result<Start> start = co_await read_record<Start>(objects, name, decode_start, newest);
-      if (!start) co_return start.error();
-      co_return std::optional<Start>(*start);
-    }
-    top -= batch;
-  }
-  co_return std::optional<Start>();
-}
 
 Async<void> look(VolumeView& view) {
   Result<Epoch> claimed = co_await find_highest_claim(view.objects);
   if (!claimed) co_return claimed.error();
   view.claimed = *claimed;
-  Result<std::optional<Start>> start = co_await read_highest_start(view.objects, *claimed);
+  // Unlike an attach we may not make it last.
+  Result<std::optional<Start>> start = co_await look_for_start(view.objects, claimed->next());
   if (!start) co_return start.error();
   view.start = *start;
   Result<RecoveredLog> log =
@@ -53,7 +30,7 @@ struct Newest {
 };
 
 Async<Newest> newest(const VolumeObjects& objects) {
-  Result<std::optional<Start>> start = co_await highest_start(objects);
+  Result<std::optional<Start>> start = co_await look_for_start(objects);
   if (!start) co_return start.error();
   if (!*start) co_return Newest{};
   Result<uint64_t> root = co_await newest_root_number(objects, (*start)->era);
@@ -62,12 +39,6 @@ Async<Newest> newest(const VolumeObjects& objects) {
 }
 
 }  // namespace
-
-Async<std::optional<Start>> highest_start(const VolumeObjects& objects) {
-  Result<Epoch> claimed = co_await find_highest_claim(objects);
-  if (!claimed) co_return claimed.error();
-  co_return co_await read_highest_start(objects, *claimed);
-}
 
 Async<std::unique_ptr<VolumeView>> take_view(const VolumeObjects& objects, ByteCount leaf_memory,
                                              Duration pause) {

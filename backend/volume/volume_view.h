@@ -44,7 +44,4 @@ Async<std::unique_ptr<VolumeView>> take_view(const VolumeObjects& objects, ByteC
 // Is the view's root the newest still, and its start the highest?
 Async<bool> is_newest(const VolumeView& view);
 
-// The highest started epoch; nothing: there is none.
-Async<std::optional<Start>> highest_start(const VolumeObjects& objects);
-
 }  // namespace swiftness

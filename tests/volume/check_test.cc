@@ -453,6 +453,43 @@ TEST_F(OrphanTest, RepairRemovesExactlyThem) {
   expect_era(0, 60);
 }
 
+// The gateway that serves the volume deletes what is below its own era, at its second look.
+TEST_F(OrphanTest, AreSweptByTheGatewayThatServes) {
+  three_eras();
+  VolumeOptions options = small_chunks();
+  options.sweep_every = std::chrono::milliseconds(5);
+  Gateway gateway(shared_, disk_, 9, options);
+  ASSERT_TRUE(gateway.attach().ok());
+  run(shared_.io, sleep_for(std::chrono::milliseconds(30)));
+  EXPECT_EQ(gateway.volume.status().orphans_deleted, 0u) << "nothing of its own was answered yet";
+  for (uint64_t i = 0; i < 20; ++i) ASSERT_TRUE(gateway.write(i * 128, 128, 7).ok());
+  ASSERT_TRUE(gateway.flush().ok());
+  run_until(shared_.io, [&] { return gateway.volume.status().orphans_deleted >= planted_.size(); });
+  const std::set<ObjectName> left = everything();
+  for (const ObjectName& name : planted_) EXPECT_FALSE(left.contains(name)) << to_string(name);
+  ASSERT_TRUE(gateway.stop().ok());
+  const CheckReport report = check();
+  EXPECT_TRUE(report.clean()) << text_of(report);
+  EXPECT_TRUE(left.contains({names_.meta(), "root/something-else"}));
+}
+
+TEST_F(OrphanTest, AreNotSweptByOneThatWasTakenOver) {
+  three_eras();
+  VolumeOptions options = small_chunks();
+  options.sweep_every = std::chrono::milliseconds(200);
+  Gateway old(shared_, disk_, 9, options);
+  ASSERT_TRUE(old.attach().ok());
+  for (uint64_t i = 0; i < 20; ++i) ASSERT_TRUE(old.write(i * 128, 128, 7).ok());
+  ASSERT_TRUE(old.flush().ok());
+  Gateway newer(shared_, disk_, 10, small_chunks());
+  ASSERT_TRUE(newer.attach().ok());
+  // It does not look after its fence but for what it is about to delete.
+  run_until(shared_.io, [&] { return old.volume.state() == DeviceState::fenced; });
+  EXPECT_EQ(old.volume.status().orphans_deleted, 0u);
+  const std::set<ObjectName> left = everything();
+  for (const ObjectName& name : planted_) EXPECT_TRUE(left.contains(name)) << to_string(name);
+}
+
 TEST_F(OrphanTest, WhatAnAttachMayFallBackToStays) {
   write_era(0, 20);
   write_era(20, 20, 2);

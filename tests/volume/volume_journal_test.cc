@@ -235,5 +235,94 @@ TEST_F(JournaledVolume, AFullJournalMakesWritersWaitForTheStore) {
   for (uint64_t i = 140; i < 200; ++i) EXPECT_TRUE(gateway->holds(i % 60 * 2048, 2048, i + 1));
 }
 
+// While the store is away, what waits for it leaves memory, up to what the journal takes.
+class StoreAway : public JournaledVolume {
+ protected:
+  static constexpr uint64_t kMemory = 4 << 20;
+  static constexpr uint64_t kWrites = 48;
+  static constexpr uint64_t kSectors = 1024;  // of each
+
+  VolumeOptions small() {
+    VolumeOptions out = options(home_);
+    out.dirty_memory = ByteCount(kMemory);
+    out.chunk_bytes = 1 << 20;
+    out.uploads_in_flight = 2;
+    return out;
+  }
+  std::unique_ptr<Gateway> small_gateway() {
+    auto out = std::make_unique<Gateway>(shared_, descriptor_, ++seed_, small());
+    Result<void> done = out->attach();
+    EXPECT_TRUE(done.ok()) << done.error().message();
+    return out;
+  }
+  // Every write leaves half of the one before, and a hole in it: parts begin in the middle of
+  // records.
+  static uint64_t place(uint64_t i) { return i * kSectors / 2; }
+  static void write_all(Gateway& gateway) {
+    for (uint64_t i = 0; i < kWrites; ++i) {
+      ASSERT_TRUE(gateway.write(place(i), kSectors, i + 1).ok());
+      ASSERT_TRUE(gateway.unmap(place(i) + 100, 3).ok());
+    }
+  }
+  static void expect_all(Gateway& gateway) {
+    for (uint64_t i = 0; i < kWrites; ++i) {
+      const uint64_t end = i + 1 < kWrites ? kSectors / 2 : kSectors;
+      Result<BufferList> data = gateway.read(place(i), end);
+      ASSERT_TRUE(data.ok()) << data.error().message();
+      BufferList wanted(pattern(place(i), 100, i + 1));
+      wanted.append(Buffer::zeros(3 * kSectorBytes));
+      wanted.append(pattern(place(i) + 103, end - 103, i + 1));
+      EXPECT_EQ(*data, wanted) << i;
+    }
+  }
+};
+
+TEST_F(StoreAway, MoreThanMemoryHoldsIsTakenAndRead) {
+  auto gateway = small_gateway();
+  gateway->store.set_down(true);
+  write_all(*gateway);
+  EXPECT_GT(gateway->volume.usage().unsafe.value(), 3 * kMemory);
+  run(shared_.io, sleep_for(std::chrono::milliseconds(1)));
+  EXPECT_LT(gateway->volume.status().write_memory.value(), kMemory);
+  expect_all(*gateway);
+
+  // They arrive as they were sealed: what was published is what is there.
+  gateway->store.set_down(false);
+  ASSERT_TRUE(gateway->stop().ok());
+  FakeHome elsewhere;
+  auto second = attached(elsewhere);
+  expect_all(*second);
+}
+
+TEST_F(StoreAway, ACrashMeanwhileIsReplayedWithoutTheStore) {
+  auto first = small_gateway();
+  first->store.set_down(true);
+  write_all(*first);
+  home_.disk().process_crash();
+  first->crash();
+  auto second = small_gateway();
+  expect_all(*second);
+  ASSERT_TRUE(second->stop().ok());
+}
+
+TEST_F(StoreAway, AJournalThatCannotBeReadKeepsWhatItHasFromTheStore) {
+  auto gateway = small_gateway();
+  gateway->store.set_down(true);
+  write_all(*gateway);
+  DiskFaults faults;
+  faults.read_fails = 1;
+  home_.disk().set_faults(faults);
+  const uint64_t before = gateway->volume.status().durable_sequence;
+  EXPECT_FALSE(gateway->read(place(kWrites / 2), 8).ok());
+  gateway->store.set_down(false);
+  run_until(shared_.io, [&] { return !gateway->volume.status().trouble.empty() &&
+                                     gateway->volume.status().durable_sequence > before; });
+  home_.disk().set_faults({});
+  ASSERT_TRUE(gateway->stop().ok());
+  FakeHome elsewhere;
+  auto second = attached(elsewhere);
+  expect_all(*second);
+}
+
 }  // namespace
 }  // namespace swiftness
