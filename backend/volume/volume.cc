@@ -419,7 +419,13 @@ void Volume::sequence_write(Sector first, const BufferList& data) {
 void Volume::sequence_trims(const std::vector<Trim>& trims) {
   make_room_in_chunk(0, trims.size());
   builder_.append_trims(trims);
-  for (const Trim& trim : trims) mapping_->map.erase(trim.first, trim.sectors);
+  // A whole disk comes as many ranges, one after the other: the map does them at once.
+  for (size_t i = 0; i < trims.size();) {
+    const Sector first = trims[i].first;
+    SectorCount sectors(0);
+    for (; i < trims.size() && trims[i].first == first + sectors; ++i) sectors += trims[i].sectors;
+    mapping_->map.erase(first, sectors);
+  }
   position_ = position_.next();
   const uint64_t cost = trims.size() * kEntryCost;
   builder_memory_ += cost;
@@ -753,6 +759,10 @@ Task Volume::checkpoint() {
 // Erased pages are gone from the map at once; what died with them is counted leaf by leaf.
 Task Volume::bury_detached() {
   while (!quitting_) {
+    if (mapping_->map.free_some()) {
+      co_await asio::post(executor_, asio::use_awaitable);
+      continue;
+    }
     if (mapping_->map.detached().empty()) {
       co_await changed_.wait();
       continue;
