@@ -131,6 +131,10 @@ size_t Cluster::missing_server() {
   return misses ? missed : kNone;
 }
 
+bool Cluster::Object::is_there() const {
+  return std::ranges::any_of(copies, [](const auto& copy) { return copy && !copy->tombstone; });
+}
+
 // ---- requests ----------------------------------------------------------------------------------
 
 HttpResponse Cluster::reply(size_t proxy, int status) const {
@@ -469,9 +473,13 @@ void Cluster::replicate(const std::string& name) {
 
 bool Cluster::has_copy(const std::string& name) const {
   const auto found = objects_.find(name);
-  if (found == objects_.end()) return false;
-  return std::ranges::any_of(found->second.copies,
-                             [](const auto& copy) { return copy && !copy->tombstone; });
+  return found != objects_.end() && found->second.is_there();
+}
+
+uint64_t Cluster::count(std::string_view part) const {
+  return static_cast<uint64_t>(std::ranges::count_if(objects_, [part](const auto& entry) {
+    return entry.first.find(part) != std::string::npos && entry.second.is_there();
+  }));
 }
 
 uint64_t Cluster::bytes_stored() const {
