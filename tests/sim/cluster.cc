@@ -132,7 +132,10 @@ size_t Cluster::missing_server() {
 }
 
 bool Cluster::Object::is_there() const {
-  return std::ranges::any_of(copies, [](const auto& copy) { return copy && !copy->tombstone; });
+  const auto newest = std::ranges::max_element(copies, {}, [](const std::optional<Copy>& copy) {
+    return copy ? std::optional<Stamp>(copy->stamp) : std::nullopt;
+  });
+  return *newest && !(*newest)->tombstone;
 }
 
 // ---- requests ----------------------------------------------------------------------------------
@@ -473,7 +476,9 @@ void Cluster::replicate(const std::string& name) {
 
 bool Cluster::has_copy(const std::string& name) const {
   const auto found = objects_.find(name);
-  return found != objects_.end() && found->second.is_there();
+  if (found == objects_.end()) return false;
+  return std::ranges::any_of(found->second.copies,
+                             [](const auto& copy) { return copy && !copy->tombstone; });
 }
 
 uint64_t Cluster::count(std::string_view part) const {

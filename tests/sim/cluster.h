@@ -113,7 +113,7 @@ class Cluster {
   struct Object {
     std::array<std::optional<Copy>, kServers> copies;
     bool replicating = false;  // an event for it is on the timeline
-    bool is_there() const;     // any copy of it
+    bool is_there() const;     // by its newest copy
   };
   struct Row {  // of a listing
     Stamp stamp;
