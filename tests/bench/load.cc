@@ -20,6 +20,7 @@
 #include <exception>
 #include <fstream>
 #include <random>
+#include <span>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -60,11 +61,13 @@ struct Workload {
   bool one_pass;  // ends with the span; otherwise with the time
   uint32_t bytes;
   size_t depth;
+  uint32_t most = 1;  // times `bytes`, of one command; how many is random
 };
 
 constexpr std::array kWorkloads{
     Workload{"random-write", true, true, false, 4096, 32},
     Workload{"random-read", false, true, false, 4096, 32},
+    Workload{"overwrite", true, true, false, 4096, 32, 16},
     Workload{"sequential-write", true, false, false, 262144, 16},
     Workload{"sequential-read", false, false, false, 262144, 16},
     Workload{"fill", true, false, true, 262144, 16},
@@ -166,6 +169,13 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+// When a run ends that is no pass over the span, and how often it tells of itself until then.
+struct Course {
+  double seconds = 3;
+  double passes = 0;  // ends when so many times the span was written or read; 0: by time
+  double every = 0;   // seconds; 0: it tells nothing until its end
+};
+
 class Run {
  public:
   Run(RawInitiator& initiator, const Disk& disk, const Workload& workload, Stamps& stamps,
@@ -181,10 +191,16 @@ class Run {
   }
 
   // False: a command failed, or wrong data were read.
-  bool operator()(double seconds) {
+  bool operator()(const Course& course) {
     double cpu = cpu_seconds();
     auto begin = Clock::now();
-    auto end = begin + std::chrono::duration_cast<Clock::duration>(Seconds(seconds));
+    auto end = begin + std::chrono::duration_cast<Clock::duration>(Seconds(course.seconds));
+    const double most_bytes = course.passes * static_cast<double>(places_) * workload_.bytes;
+    auto goes_on = [&](Clock::time_point now) {
+      if (workload_.one_pass) return next_ < places_;
+      return course.passes > 0 ? static_cast<double>(bytes_) < most_bytes : now < end;
+    };
+    auto tell_at = begin + std::chrono::duration_cast<Clock::duration>(Seconds(course.every));
     for (size_t i = 0; i < workload_.depth; ++i) start_one();
     while (!started_.empty()) {
       auto answer = initiator_.complete_any(kPatience);
@@ -192,7 +208,11 @@ class Run {
         throw std::runtime_error(fmt::format("no answer in {} s", kPatience.count() / 1000));
       auto now = Clock::now();
       finish_one(*answer, now);
-      if (workload_.one_pass ? next_ < places_ : now < end) start_one();
+      if (goes_on(now)) start_one();
+      if (course.every > 0 && now >= tell_at) {
+        tell(Seconds(now - begin).count());
+        tell_at += std::chrono::duration_cast<Clock::duration>(Seconds(course.every));
+      }
     }
     report(Seconds(Clock::now() - begin).count(), cpu_seconds() - cpu);
     return failures_ == 0 && wrong_ == 0;
@@ -202,30 +222,39 @@ class Run {
   struct Started {
     Clock::time_point at;
     uint64_t place;
+    uint64_t count;  // of places
     uint64_t write;
   };
 
-  uint64_t blocks() const { return workload_.bytes / kBlock; }
+  uint64_t blocks() const { return workload_.bytes / kBlock; }  // of a place
 
-  uint64_t choose_place() {
+  uint64_t choose_place(uint64_t count) {
     if (!workload_.random) return next_++ % places_;
     while (true) {
-      uint64_t place = random_() % places_;
-      if (!busy_[place]) return place;
+      uint64_t place = random_() % (places_ - count + 1);
+      auto begin = busy_.begin() + static_cast<ptrdiff_t>(place);
+      auto end = begin + static_cast<ptrdiff_t>(count);
+      if (std::find(begin, end, true) == end) return place;
     }
   }
 
+  void mark(uint64_t place, uint64_t count, bool busy) {
+    auto begin = busy_.begin() + static_cast<ptrdiff_t>(place);
+    std::fill(begin, begin + static_cast<ptrdiff_t>(count), busy);
+  }
+
   void start_one() {
-    uint64_t place = choose_place();
-    busy_[place] = true;
-    uint32_t sectors = workload_.bytes / disk_.block_size;
-    uint32_t lba = static_cast<uint32_t>(place * sectors);
+    uint64_t count = workload_.most == 1 ? 1 : 1 + random_() % workload_.most;
+    uint64_t place = choose_place(count);
+    mark(place, count, true);
+    uint32_t sectors = static_cast<uint32_t>(count * workload_.bytes / disk_.block_size);
+    uint32_t lba = static_cast<uint32_t>(place * workload_.bytes / disk_.block_size);
     uint64_t write = 0;
     ScsiRequest request;
     if (workload_.write) {
       write = stamps_.next_write();
-      Octets data(workload_.bytes);
-      for (uint64_t i = 0; i < blocks(); ++i) {
+      Octets data(count * workload_.bytes);
+      for (uint64_t i = 0; i < count * blocks(); ++i) {
         stamps_.make(place * blocks() + i, write, data.data() + i * kBlock);
       }
       request = write10(lba, std::move(data), disk_.block_size);
@@ -233,47 +262,64 @@ class Run {
       request = read10(lba, static_cast<uint16_t>(sectors), disk_.block_size);
     }
     request.lun = disk_.lun;
-    started_.emplace(initiator_.queue_command(request), Started{Clock::now(), place, write});
+    started_.emplace(initiator_.queue_command(request), Started{Clock::now(), place, count, write});
   }
 
   void finish_one(const ScsiAnswer& answer, Clock::time_point now) {
     auto found = started_.find(answer.tag);
     Started started = found->second;
     started_.erase(found);
-    busy_[started.place] = false;
+    mark(started.place, started.count, false);
     latencies_.push_back(now - started.at);
+    bytes_ += started.count * workload_.bytes;
     if (answer.status != 0) {
       if (failures_++ == 0) fmt::print(stderr, "bench_load: status {:#x}\n", answer.status);
     } else if (workload_.write) {
-      for (uint64_t i = 0; i < blocks(); ++i) {
+      for (uint64_t i = 0; i < started.count * blocks(); ++i) {
         stamps_.written(started.place * blocks() + i, started.write);
       }
     } else {
-      check(started.place, answer.data);
+      check(started, answer.data);
     }
   }
 
-  void check(uint64_t place, const Octets& data) {
-    bool right = data.size() == workload_.bytes;
-    for (uint64_t i = 0; right && i < blocks(); ++i) {
-      right = stamps_.matches(place * blocks() + i, data.data() + i * kBlock);
+  void check(const Started& started, const Octets& data) {
+    bool right = data.size() == started.count * workload_.bytes;
+    for (uint64_t i = 0; right && i < started.count * blocks(); ++i) {
+      right = stamps_.matches(started.place * blocks() + i, data.data() + i * kBlock);
     }
     if (right || wrong_++ > 0) return;
-    fmt::print(stderr, "bench_load: wrong data at byte {}\n", place * workload_.bytes);
+    fmt::print(stderr, "bench_load: wrong data at byte {}\n", started.place * workload_.bytes);
+  }
+
+  // In us.
+  static double latency(std::span<const Clock::duration> sorted, double share) {
+    size_t index = static_cast<size_t>(share * static_cast<double>(sorted.size() - 1));
+    return std::chrono::duration<double, std::micro>(sorted[index]).count();
+  }
+
+  // What came since it told last.
+  void tell(double seconds) {
+    std::vector<Clock::duration> latest(latencies_.begin() + static_cast<ptrdiff_t>(told_),
+                                        latencies_.end());
+    if (latest.empty()) return;
+    told_ = latencies_.size();
+    std::ranges::sort(latest);
+    fmt::print("so_far={} seconds={:.1f} bytes={} p50_us={:.0f} p99_us={:.0f} most_us={:.0f}\n",
+               workload_.name, seconds, bytes_, latency(latest, 0.5), latency(latest, 0.99),
+               latency(latest, 1));
+    std::fflush(stdout);
   }
 
   void report(double seconds, double cpu) {
     std::ranges::sort(latencies_);
-    auto at = [&](double share) {
-      size_t index = static_cast<size_t>(share * static_cast<double>(latencies_.size() - 1));
-      return std::chrono::duration<double, std::micro>(latencies_[index]).count();
-    };
     double count = static_cast<double>(latencies_.size());
     fmt::print(
         "workload={} ops={} seconds={:.3f} iops={:.0f} mb_s={:.1f} p50_us={:.0f} p99_us={:.0f} "
         "client_cpu_s={:.2f} failed={} wrong={}\n",
         workload_.name, latencies_.size(), seconds, count / seconds,
-        count * workload_.bytes / seconds / 1e6, at(0.5), at(0.99), cpu, failures_, wrong_);
+        static_cast<double>(bytes_) / seconds / 1e6, latency(latencies_, 0.5),
+        latency(latencies_, 0.99), cpu, failures_, wrong_);
     std::fflush(stdout);
   }
 
@@ -287,6 +333,8 @@ class Run {
   std::mt19937_64 random_;
   std::unordered_map<uint32_t, Started> started_;
   std::vector<Clock::duration> latencies_;
+  uint64_t bytes_ = 0;
+  size_t told_ = 0;  // latencies
   size_t failures_ = 0, wrong_ = 0;
 };
 
@@ -303,10 +351,39 @@ bool flush(RawInitiator& initiator, const Disk& disk) {
   return answer->status == 0;
 }
 
+// Everything, in one command: descriptors of just under 2 TiB.
+bool unmap_all(RawInitiator& initiator, const Disk& disk, Stamps& stamps, uint64_t span) {
+  const uint64_t most = 0xffffffff / (kBlock / disk.block_size) * (kBlock / disk.block_size);
+  Octets list(8);
+  for (uint64_t first = 0, blocks = disk.bytes / disk.block_size; first < blocks; first += most) {
+    std::array<std::byte, 16> descriptor{};
+    auto* bytes = reinterpret_cast<unsigned char*>(descriptor.data());
+    boost::endian::store_big_u64(bytes, first);
+    boost::endian::store_big_u32(bytes + 8, static_cast<uint32_t>(std::min(most, blocks - first)));
+    list.insert(list.end(), descriptor.begin(), descriptor.end());
+  }
+  auto* head = reinterpret_cast<unsigned char*>(list.data());
+  boost::endian::store_big_u16(head, static_cast<uint16_t>(list.size() - 2));
+  boost::endian::store_big_u16(head + 2, static_cast<uint16_t>(list.size() - 8));
+  ScsiRequest request;
+  request.lun = disk.lun;
+  request.cdb[0] = 0x42;
+  boost::endian::store_big_u16(&request.cdb[7], static_cast<uint16_t>(list.size()));
+  request.data_out = std::move(list);
+  auto begin = Clock::now();
+  auto answer = initiator.run(request, kPatience);
+  if (!answer) throw std::runtime_error("no answer to UNMAP");
+  fmt::print("workload=unmap seconds={:.3f} failed={}\n", Seconds(Clock::now() - begin).count(),
+             answer->status == 0 ? 0 : 1);
+  std::fflush(stdout);
+  for (uint64_t block = 0; block < span / kBlock; ++block) stamps.written(block, 0);
+  return answer->status == 0;
+}
+
 struct Options {
   std::string url, stamps;
   uint64_t span = uint64_t{1} << 30;
-  double seconds = 3;
+  Course course;
   std::vector<std::string> workloads;
 };
 
@@ -331,10 +408,14 @@ int load(const Options& options) {
       good = flush(initiator, disk) && good;
       continue;
     }
+    if (name == "unmap") {
+      good = unmap_all(initiator, disk, stamps, options.span) && good;
+      continue;
+    }
     auto workload = std::ranges::find(kWorkloads, name, &Workload::name);
     if (workload == kWorkloads.end()) throw std::runtime_error("no such workload: " + name);
     uint64_t seed = stamps.next_write();  // another row of places in each run
-    good = Run(initiator, disk, *workload, stamps, options.span, seed)(options.seconds) && good;
+    good = Run(initiator, disk, *workload, stamps, options.span, seed)(options.course) && good;
   }
   if (!options.stamps.empty()) stamps.save(options.stamps);
   initiator.logout();
@@ -348,13 +429,19 @@ int main(int argc, char** argv) {
   swiftness::test::Options options;
   CLI::App app("Loads one logical unit of an iSCSI target; overwrites its beginning.");
   app.add_option("url", options.url, "iscsi://HOST:PORT/IQN/LUN")->required();
-  app.add_option("workload", options.workloads,
-                 "random-write, random-read (4 KiB, queue depth 32), sequential-write, "
-                 "sequential-read (256 KiB, 16), fill, scan (the same, the whole span once), flush")
+  app.add_option(
+         "workload", options.workloads,
+         "random-write, random-read (4 KiB, queue depth 32), overwrite (4 to 64 KiB at random, "
+         "32), sequential-write, "
+         "sequential-read (256 KiB, 16), fill, scan (the same, the whole span once), flush, "
+         "unmap (the whole disk)")
       ->required();
   app.add_option("--span", options.span, "bytes of the disk to use (1GiB)")
       ->transform(CLI::AsSizeValue(false));
-  app.add_option("--seconds", options.seconds, "of each workload that ends by time (3)");
+  app.add_option("--seconds", options.course.seconds, "of each workload that ends by time (3)");
+  app.add_option("--passes", options.course.passes,
+                 "instead of time: how many times the span, in bytes");
+  app.add_option("--every", options.course.every, "a line each so many seconds; 0: none (0)");
   app.add_option("--stamps", options.stamps, "file that keeps what was written");
   CLI11_PARSE(app, argc, argv);
   try {

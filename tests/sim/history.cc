@@ -91,6 +91,7 @@ VolumeOptions random_options(Chance& chance, const World& world) {
   options.collector.slack_chunks = chance.below(3);
   options.collector.deletion_delay = milliseconds(chance.skewed(3000));
   if (chance.one_in(2)) options.retry_pause = milliseconds(1 + chance.below(1000));
+  if (chance.one_in(2)) options.sweep_every = milliseconds(100 + chance.skewed(60'000));
   options.durable_in_journal = world.durable_in_journal && !chance.one_in(8);
   options.journaled_seal_after = milliseconds(1 + chance.skewed(30'000));
   options.journaled_seal_bytes = ByteCount((16 << 10) + chance.skewed(1 << 20));
