@@ -131,6 +131,13 @@ size_t Cluster::missing_server() {
   return misses ? missed : kNone;
 }
 
+bool Cluster::Object::is_there() const {
+  const auto newest = std::ranges::max_element(copies, {}, [](const std::optional<Copy>& copy) {
+    return copy ? std::optional<Stamp>(copy->stamp) : std::nullopt;
+  });
+  return *newest && !(*newest)->tombstone;
+}
+
 // ---- requests ----------------------------------------------------------------------------------
 
 HttpResponse Cluster::reply(size_t proxy, int status) const {
@@ -472,6 +479,12 @@ bool Cluster::has_copy(const std::string& name) const {
   if (found == objects_.end()) return false;
   return std::ranges::any_of(found->second.copies,
                              [](const auto& copy) { return copy && !copy->tombstone; });
+}
+
+uint64_t Cluster::count(std::string_view part) const {
+  return static_cast<uint64_t>(std::ranges::count_if(objects_, [part](const auto& entry) {
+    return entry.first.find(part) != std::string::npos && entry.second.is_there();
+  }));
 }
 
 uint64_t Cluster::bytes_stored() const {

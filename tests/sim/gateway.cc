@@ -65,7 +65,7 @@ Result<Disk> tags_of(Piece piece, const BufferList& data) {
 struct Gateway::Process {
   Process(World& world, Network& network, const std::string& name, VolumeOptions options_wanted,
           Workload load)
-      : io(std::make_unique<asio::io_context>(1)),
+      : io(std::make_unique<asio::io_context>(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE)),
         work(io->get_executor()),
         store(store_config(), io->get_executor(), store_tuning(),
               network.connect(io->get_executor(), name)),
@@ -119,6 +119,7 @@ void Gateway::boot(VolumeOptions options, Workload workload) {
                                           [this] { return disks_.open_cache(); }};
   }
   process_ = std::make_unique<Process>(world_, network_, who, options, workload);
+  wake_up();
   if (options.force) process_->force = world_.oracle.force_begins(disks_.journal_id());
   process_->volume.observe(this);
   asio::co_spawn(*process_->io, serve(), [this](std::exception_ptr thrown) {
@@ -167,7 +168,7 @@ void Gateway::end_force() {
 }
 
 bool Gateway::run_one() {
-  if (!running()) return false;
+  if (!running() || asleep_) return false;
   if (process_->ended) {
     end_force();
     process_.reset();
@@ -177,7 +178,10 @@ bool Gateway::run_one() {
     crash(process_->crash_how);
     return true;
   }
-  if (process_->io->poll_one() == 0) return false;
+  if (process_->io->poll_one() == 0) {
+    asleep_ = true;
+    return false;
+  }
   ++process_->steps;
   return true;
 }
@@ -307,12 +311,61 @@ Task Gateway::client(uint32_t number) {
       co_await unmap_once();
     } else if (dice < 80) {
       co_await flush_once();
-    } else {
+    } else if (dice < 97) {
       co_await read_once();
+    } else {
+      co_await prefetch_once();
     }
   }
+  if (process.workload.settles && number == 0) co_await settle();
   --process.busy_clients;
   world_.trace.note("{}: client {} leaves", name_, number);
+}
+
+// One block is written again and again, so that checkpoints go on; nothing else is asked for.
+Task Gateway::settle() {
+  constexpr int kMostRounds = 150;
+  std::string too_much = "it was not looked at";
+  for (int i = 0; i < kMostRounds && serving() && !too_much.empty(); ++i) {
+    co_await write_to(Piece{0, world_.block_size / kSectorBytes});
+    co_await flush_once();
+    co_await sleep_for(seconds(5));
+    too_much = too_much_space();
+    world_.trace.note("{}: too much: {}", name_, too_much);
+  }
+  if (serving() && !too_much.empty()) world_.fail("space in use does not come down: " + too_much);
+  if (too_much.empty()) ++world_.counts.settled;
+}
+
+// I10, with room for what a root still has to come for.
+std::string Gateway::too_much_space() const {
+  const VolumeOptions& options = process_->options;
+  const VolumeStatus status = process_->volume.status();
+  const auto chunk = static_cast<double>(options.chunk_bytes);
+  const auto live = static_cast<double>(status.live.value());
+  const auto slack = static_cast<double>(options.collector.slack_chunks + 1) * chunk;
+  const auto used = static_cast<double>((status.stored - status.dead).value());
+  if (used > live / options.collector.utilization + slack) {
+    return fmt::format("{} bytes used for {} live ones, of {} with dead ones; {} chunks, moved {}",
+                       used, live, status.stored.value(), status.chunks,
+                       status.garbage.moved_bytes);
+  }
+  // A chunk of one block for each round, until three roots are behind it.
+  constexpr uint64_t kSmallChunk = 16 << 10;
+  const uint64_t awaiting = 4 * (options.checkpoint_every + 8) * kSmallChunk;
+  if (status.dead.value() > awaiting + 2 * options.chunk_bytes) {
+    return fmt::format("{} bytes in dead chunks", status.dead.value());
+  }
+  const uint64_t chunks = world_.cluster.count("/chunk/");
+  if (chunks > status.chunks + status.chunks_in_flight) {
+    return fmt::format("{} chunks in the store, {} are known", chunks, status.chunks);
+  }
+  // The last three, the start's, and what is on its way.
+  const uint64_t roots = world_.cluster.count("/root/");
+  if (roots > 8) return fmt::format("{} roots", roots);
+  const uint64_t map_objects = world_.cluster.count("/map/");
+  if (map_objects > 40) return fmt::format("{} map objects", map_objects);
+  return {};
 }
 
 Piece Gateway::some_piece(uint64_t longest) {
@@ -388,9 +441,12 @@ bool Gateway::ended(Life& life, Life::CommandId command, const Result<void>& don
 }
 
 Task Gateway::write_once() {
+  return write_to(some_piece(process_->workload.largest_write));
+}
+
+Task Gateway::write_to(Piece piece) {
   Process& process = *process_;
   const std::shared_ptr<Life> life = process.life;
-  const Piece piece = some_piece(process.workload.largest_write);
   const Tag tag = world_.oracle.next_tag();
   const bool forced = chance_.happens(process.workload.forced);
   const TicketPtr ticket = some_ticket();
@@ -479,6 +535,12 @@ Task Gateway::read_once() {
   }
   ++world_.counts.reads;
   world_.judge(life->judge_read(piece, *tags, issued, answered));
+}
+
+Task Gateway::prefetch_once() {
+  Result<Prefetched> done =
+      co_await process_->volume.prefetch(blocks_of(some_piece(World::kStripeSectors)));
+  if (!done) world_.trace.note("{}: prefetch: {}", name_, done.error().message());
 }
 
 }  // namespace swiftness::sim

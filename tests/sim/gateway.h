@@ -33,6 +33,7 @@ struct Workload {
   double long_pause = 0.02;                        // so long that everything idles
   double forced = 0.1;                             // of the writes
   double cancelled = 0.05;                         // of all commands
+  bool settles = false;  // afterwards the space in use has to come down to what is due
 };
 
 enum class Crash {
@@ -65,8 +66,10 @@ class Gateway final : public BlockDeviceObserver {
   Network& network() noexcept { return network_; }
   Disks& disks() noexcept { return disks_; }
 
-  bool run_one();                // lets the process take a step; false: it has none to take
-  std::string describe() const;  // what it is at, for histories that do not end
+  // Lets the process take a step. False: it has none to take; nor will it before wake_up().
+  bool run_one();
+  void wake_up() noexcept { asleep_ = false; }  // something happened around it
+  std::string describe() const;                 // what it is at, for histories that do not end
 
  private:
   struct Process;
@@ -81,9 +84,13 @@ class Gateway final : public BlockDeviceObserver {
 
   Task client(uint32_t number);
   Task write_once();
+  Task write_to(Piece piece);
   Task unmap_once();
   Task flush_once();
   Task read_once();
+  Task prefetch_once();
+  Task settle();
+  std::string too_much_space() const;
   Piece some_piece(uint64_t longest);
   TicketPtr some_ticket();
   BlockRange blocks_of(Piece piece) const;
@@ -104,6 +111,7 @@ class Gateway final : public BlockDeviceObserver {
   uint64_t processes_ = 0;  // so far
   bool ended_well_ = false;
   bool refused_ = false;
+  bool asleep_ = false;
   std::unique_ptr<Process> process_;
 };
 

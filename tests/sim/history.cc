@@ -96,6 +96,7 @@ VolumeOptions random_options(Chance& chance, const World& world) {
   options.journaled_seal_after = milliseconds(1 + chance.skewed(30'000));
   options.journaled_seal_bytes = ByteCount((16 << 10) + chance.skewed(1 << 20));
   options.force = chance.happens(world.forced);
+  if (chance.one_in(2)) options.sweep_every = seconds(chance.skewed(60));
   return options;
 }
 
@@ -129,6 +130,7 @@ class History {
 
  private:
   bool take_a_step();
+  void wake_all();
   std::string who_waits();
 
   Task direct();
@@ -141,14 +143,15 @@ class History {
   void boot(Gateway& gateway);
   Gateway* some_gateway(bool running);
   Task come_to_rest();
-  Task serve_to_the_end(Gateway& gateway, bool may_force);
+  Task serve_to_the_end(Gateway& gateway, bool may_force, bool settles);
   Task wait_until_down();
   Task wait_until_idle();
 
   Chance chance_;
   World world_;
   std::vector<std::unique_ptr<Gateway>> gateways_;
-  std::unique_ptr<asio::io_context> director_ = std::make_unique<asio::io_context>(1);
+  std::unique_ptr<asio::io_context> director_ =
+      std::make_unique<asio::io_context>(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
   uint64_t steps_ = 0;
   const bool bad_weather_;
   bool resting_ = false;
@@ -165,10 +168,13 @@ HistoryReport History::run() {
   while (!over_ && !world_.failure) {
     if (take_a_step()) {
       if (++steps_ > kMostSteps) world_.fail("it runs in circles: " + who_waits());
-    } else if (!world_.timeline.run_one()) {
+      continue;
+    }
+    if (!world_.timeline.run_one()) {
       if (!world_.clock.advance()) world_.fail("everybody waits for somebody: " + who_waits());
       if (world_.clock.now() - begun > kLongest) world_.fail("it does not end: " + who_waits());
     }
+    wake_all();
   }
   HistoryReport report;
   report.failure = world_.failure;
@@ -187,7 +193,14 @@ bool History::take_a_step() {
   for (size_t i = 0; i < gateways_.size(); ++i) {
     if (gateways_[(first + i) % gateways_.size()]->run_one()) return true;
   }
-  return director_->poll_one() > 0;
+  if (director_->poll_one() == 0) return false;
+  wake_all();
+  return true;
+}
+
+// To look at an event loop that has nothing to do costs a system call.
+void History::wake_all() {
+  for (const auto& gateway : gateways_) gateway->wake_up();
 }
 
 std::string History::who_waits() {
@@ -339,12 +352,12 @@ Task History::come_to_rest() {
   if (chance_.one_in(2)) {
     std::ranges::stable_sort(gateways_, std::greater(), [](const auto& g) { return g->epoch(); });
   }
-  co_await serve_to_the_end(*gateways_[0], /*may_force=*/true);
-  co_await serve_to_the_end(*gateways_[1], /*may_force=*/false);
+  co_await serve_to_the_end(*gateways_[0], /*may_force=*/true, /*settles=*/false);
+  co_await serve_to_the_end(*gateways_[1], /*may_force=*/false, /*settles=*/chance_.one_in(4));
   world_.trace.note("at the end {} bytes are stored", world_.cluster.bytes_stored());
 }
 
-Task History::serve_to_the_end(Gateway& gateway, bool may_force) {
+Task History::serve_to_the_end(Gateway& gateway, bool may_force, bool settles) {
   const TimePoint begun = now();
   bool booted = false, force = false;
   while (now() - begun < kLongestRest) {
@@ -364,6 +377,8 @@ Task History::serve_to_the_end(Gateway& gateway, bool may_force) {
       options.force = force;
       Workload workload = random_workload(chance_);
       workload.commands = 10;
+      workload.settles = settles;
+      if (settles) options.sweep_every = seconds(1 + chance_.below(60));
       gateway.boot(options, workload);
       booted = true;
     }

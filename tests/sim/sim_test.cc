@@ -100,10 +100,11 @@ TEST_F(Simulation, EveryHistoryIsAsItShouldBe) {
       "%s\n",
       fmt::format("{} histories: {} steps, {:.1f} hours of virtual time, {} lives, {} by force, {} "
                   "refused, {} fenced, {} crashes, {} power cuts, {} commands, {} cancelled, {} "
-                  "flushes, {} reads, {} deletes, {} requests",
+                  "flushes, {} reads, {} deletes, {} settled, {} requests",
                   seeds, steps, virtual_seconds / 3600, counts.lives, counts.forced, counts.refused,
                   counts.fenced, counts.crashes, counts.power_cuts, counts.commands,
-                  counts.cancelled, counts.flushes, counts.reads, counts.deletes, counts.requests)
+                  counts.cancelled, counts.flushes, counts.reads, counts.deletes, counts.settled,
+                  counts.requests)
           .c_str());
 }
 
