@@ -1,6 +1,8 @@
 #include "backend/volume/checkpoint.h"
 
 #include <algorithm>
+#include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "backend/base/gate.h"
@@ -307,17 +309,54 @@ std::vector<ObjectName> Checkpointer::take_garbage() {
 
 namespace {
 
-template <class T>
-Task read_all(const MapReader& reader, const std::vector<MapPlace>& places, Decode<T> decode,
-              std::vector<T>& out, Progress& progress) {
-  while (progress.next < places.size() && !progress.failed) {
-    const size_t i = progress.next++;
-    Result<T> record = co_await reader.read<T>(places[i], decode);
-    if (record) {
-      out[i] = std::move(*record);
-    } else {
-      progress.failed = record.error();
+// Records that one read brings: their numbers in the list of places.
+using Neighbours = std::vector<size_t>;
+
+// A volume of 64 TiB that is written all over has a thousand segments, of a kilobyte or so: a read
+// for each would make its attach take seconds.
+std::vector<Neighbours> neighbours(const std::vector<MapPlace>& places) {
+  constexpr uint64_t kMostGap = 64 << 10;   // bytes that are read for nothing
+  constexpr uint64_t kMostBytes = 4 << 20;  // of one read
+  std::vector<size_t> order(places.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::tie(places[a].object, places[a].offset) <
+           std::tie(places[b].object, places[b].offset);
+  });
+  std::vector<Neighbours> out;
+  for (size_t i : order) {
+    const MapPlace& at = places[i];
+    if (!out.empty()) {
+      const MapPlace& first = places[out.back().front()];
+      const MapPlace& last = places[out.back().back()];
+      const uint64_t end = uint64_t{last.offset} + last.length;
+      const bool near = at.object == last.object && at.offset >= end &&
+                        at.offset - end <= kMostGap &&
+                        uint64_t{at.offset} + at.length - first.offset <= kMostBytes;
+      if (near) {
+        out.back().push_back(i);
+        continue;
+      }
     }
+    out.push_back({i});
+  }
+  return out;
+}
+
+template <class T>
+Task read_all(const MapReader& reader, const std::vector<MapPlace>& places,
+              const std::vector<Neighbours>& groups, Decode<T> decode, std::vector<T>& out,
+              Progress& progress) {
+  while (progress.next < groups.size() && !progress.failed) {
+    const Neighbours& group = groups[progress.next++];
+    std::vector<MapPlace> wanted;
+    for (size_t i : group) wanted.push_back(places[i]);
+    Result<std::vector<T>> records = co_await reader.read_together<T>(wanted, decode);
+    if (!records) {
+      progress.failed = records.error();
+      break;
+    }
+    for (size_t i = 0; i < group.size(); ++i) out[group[i]] = std::move((*records)[i]);
   }
 }
 
@@ -325,10 +364,11 @@ template <class T>
 Async<std::vector<T>> read_records(Executor executor, const MapReader& reader,
                                    std::vector<MapPlace> places, Decode<T> decode) {
   std::vector<T> out(places.size());
+  const std::vector<Neighbours> groups = neighbours(places);
   Progress progress;
   FanOut all(executor);
-  for (size_t i = 0; i < std::min(kParallel, places.size()); ++i) {
-    all.add(read_all<T>(reader, places, decode, out, progress));
+  for (size_t i = 0; i < std::min(kParallel, groups.size()); ++i) {
+    all.add(read_all<T>(reader, places, groups, decode, out, progress));
   }
   co_await all.join();
   if (progress.failed) co_return *progress.failed;

@@ -24,12 +24,34 @@ class MapReader {
   Async<T> read(MapPlace at, Decode<T> decode) const {
     Result<Buffer> bytes = co_await read_bytes(at);
     if (!bytes) co_return bytes.error();
-    Result<T> record = decode(objects_.uuid(), bytes->bytes());
-    if (!record) co_return record.error().within(to_string(name(at)));
-    co_return record;
+    co_return decoded<T>(at, bytes->bytes(), decode);
+  }
+
+  // Records of one object that stand near each other, by one read: `places` ascend.
+  template <class T>
+  Async<std::vector<T>> read_together(std::vector<MapPlace> places, Decode<T> decode) const {
+    const MapPlace first = places.front();
+    const uint32_t end = places.back().offset + places.back().length;
+    const MapPlace all{first.object, first.offset, end - first.offset};
+    Result<Buffer> bytes = co_await read_bytes(all);
+    if (!bytes) co_return bytes.error();
+    std::vector<T> out;
+    for (const MapPlace& at : places) {
+      Result<T> record =
+          decoded<T>(at, bytes->bytes().subspan(at.offset - first.offset, at.length), decode);
+      if (!record) co_return record.error();
+      out.push_back(std::move(*record));
+    }
+    co_return out;
   }
 
  private:
+  template <class T>
+  Result<T> decoded(MapPlace at, std::span<const std::byte> bytes, Decode<T> decode) const {
+    Result<T> record = decode(objects_.uuid(), bytes);
+    if (!record) return record.error().within(to_string(name(at)));
+    return record;
+  }
   ObjectName name(MapPlace at) const {
     return objects_.names.map_object(eras_.era_of_object(at.object), at.object);
   }

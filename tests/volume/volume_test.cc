@@ -123,6 +123,54 @@ TEST_F(VolumeTest, ACleanStopKeepsEverythingAndLeavesNothingToReplay) {
   for (uint64_t i = 0; i < 50; ++i) EXPECT_TRUE(again.holds(i * 100, 100, i));
 }
 
+Task stop_into(Volume& volume, Result<void>& outcome, bool& ended) {
+  outcome = co_await volume.stop();
+  ended = true;
+}
+
+TEST_F(VolumeTest, ACleanStopCoversTheLastChunkAlsoWhenACheckpointWasUnderWay) {
+  VolumeDescriptor disk = shared_.create(64 * kMiB);
+  VolumeOptions options = quick_options();
+  options.checkpoint_every = 1;
+  {
+    Gateway gateway(shared_, disk, 1, options);
+    ASSERT_TRUE(gateway.attach().ok());
+    gateway.store.hold(StoreCall::put, "root/");
+    ASSERT_TRUE(gateway.write(0, 8, 1).ok());
+    run_until(shared_.io, [&] { return gateway.store.held() == 1; });
+    gateway.store.hold(StoreCall::put, "chunk/");
+    ASSERT_TRUE(gateway.write(8, 8, 2).ok());
+    Gate gate(shared_.io.get_executor());
+    Result<void> stopped;
+    bool ended = false;
+    gate.spawn("stop", stop_into(gateway.volume, stopped, ended));
+    run_until(shared_.io, [&] { return gateway.store.held() == 2; });
+    gateway.store.release();
+    run_until(shared_.io, [&] { return ended; });
+    ASSERT_TRUE(stopped.ok());
+  }
+  Gateway again(shared_, disk);
+  ASSERT_TRUE(again.attach().ok());
+  EXPECT_EQ(again.store.calls(StoreCall::put), 7u) << "no chunk is put again";
+}
+
+TEST_F(VolumeTest, AttachReadsRecordsThatStandTogetherByOneRead) {
+  VolumeDescriptor disk = shared_.create(uint64_t{64} << 40);
+  constexpr uint64_t kSegmentBlocks = (uint64_t{64} << 30) / 512;
+  {
+    Gateway gateway(shared_, disk);
+    ASSERT_TRUE(gateway.attach().ok());
+    for (uint64_t i = 0; i < 300; ++i) {
+      ASSERT_TRUE(gateway.write(i * kSegmentBlocks, 8, i).ok());
+    }
+    ASSERT_TRUE(gateway.stop().ok());
+  }
+  Gateway again(shared_, disk);
+  ASSERT_TRUE(again.attach().ok());
+  EXPECT_LT(again.store.calls(StoreCall::get), 60u) << "of 300 segments of the index";
+  for (uint64_t i = 0; i < 300; ++i) EXPECT_TRUE(again.holds(i * kSegmentBlocks, 8, i));
+}
+
 TEST_F(VolumeTest, GoesOnOverManyErasAndCheckpoints) {
   VolumeDescriptor disk = shared_.create(256 * kMiB);
   VolumeOptions options = quick_options();
