@@ -69,6 +69,7 @@ DiskOptions random_disks(Chance chance, bool journal) {
   }
   if (chance.one_in(2)) out.cache_bytes = (64 << 10) * (2 + chance.skewed(16));
   out.faults.cached = chance.one_in(2) ? 0.5 : 0;
+  if (chance.one_in(6)) out.faults.sync_fails = 0.02;
   out.faults.written_back = static_cast<double>(chance.below(5)) / 4;
   const Duration slowest = chance.one_in(4) ? milliseconds(500) : milliseconds(2);
   out.faults.write = {Duration::zero(), chance.between(Duration::zero(), slowest)};
