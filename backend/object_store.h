@@ -33,6 +33,7 @@ inline std::string to_string(const ObjectName& object) { return object.container
 struct ByteRange {
   uint64_t offset = 0;
   uint64_t length = 0;
+  bool may_end_early = false;  // an object that ends inside the range gives what it has of it
 
   static constexpr uint64_t kToTheEnd = UINT64_MAX;
   static constexpr ByteRange whole() { return {0, kToTheEnd}; }
@@ -90,7 +91,7 @@ class ObjectStore {
   // not_found: there is no such container.
   virtual Async<void> put(ObjectName object, BufferList data, PutOptions options) = 0;
 
-  // Exactly the bytes asked for, or an Error; never fewer.
+  // Exactly the bytes asked for, or an Error; never fewer unless the range says so.
   virtual Async<Buffer> get(ObjectName object, ByteRange range, GetOptions options) = 0;
 
   virtual Async<ObjectInfo> head(ObjectName object, GetOptions options) = 0;

@@ -91,6 +91,7 @@ Limits read_limits(Section limits) {
   limits.size("memory", out.memory, {ByteCount(64 * kMiB.value()), kTiB});
   limits.size("dirty_memory", out.dirty_memory, {kLeastDirtyMemory, kTiB});
   limits.size("map_memory", out.map_memory, {ByteCount(16 * kMiB.value()), kTiB});
+  limits.size("read_memory", out.read_memory, {ByteCount(4 * kMiB.value()), kTiB});
   limits.finish();
   return out;
 }

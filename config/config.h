@@ -44,6 +44,7 @@ struct Limits {
   ByteCount dirty_memory{
       256ULL << 20};  // acknowledged bytes not yet in a store, all volumes together
   ByteCount map_memory{256ULL << 20};  // of where data are, all volumes together
+  ByteCount read_memory{64ULL << 20};  // data read lately and ahead, all volumes together
 };
 
 struct Volume {

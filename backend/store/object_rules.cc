@@ -33,6 +33,9 @@ Result<ByteRange> resolve(ByteRange range, uint64_t size) {
   if (range.offset <= size) {
     if (range.is_whole()) return ByteRange{range.offset, size - range.offset};
     if (range.length <= size - range.offset) return range;
+    if (range.may_end_early && range.offset < size) {
+      return ByteRange{range.offset, size - range.offset};
+    }
   }
   return Error(ErrorCode::invalid,
                fmt::format("bytes {}+{} are not all inside an object of {} bytes", range.offset,

@@ -41,7 +41,7 @@ using Judge = std::function<Judgement(const HttpResponse&)>;
 
 Judgement judge_success(const HttpResponse& response);                     // any 2xx
 Judgement judge_put(const HttpResponse& response, std::string_view etag);  // 201, 202 or 412
-Judgement judge_range(const HttpResponse& response, ByteRange range);  // 206, exactly this range
+Judgement judge_range(const HttpResponse& response, ByteRange range);  // 206 and all of it
 Judgement judge_whole(const HttpResponse& response);                   // 200, all of it
 Judgement judge_head(const HttpResponse& response);                    // 2xx with a size
 Judgement judge_delete(const HttpResponse& response);                  // 2xx, or 404: gone as well

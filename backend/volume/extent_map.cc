@@ -73,10 +73,14 @@ void ExtentMap::erase(Sector first, SectorCount sectors) {
 
   erased_.push_back(Run::Erased{whole_first, whole_end - whole_first});
   std::vector<uint64_t> kept;  // see erase_page()
-  auto erase_one = [&](auto it) {
-    if (erase_page(it->first, it->second)) return pages_.erase(it);
-    kept.push_back(it->first);
-    return std::next(it);
+  auto erase_one = [&](Pages::iterator it) {
+    const auto next = std::next(it);
+    if (erase_page(it->first, it->second)) {
+      trash_.push_back(pages_.extract(it));
+    } else {
+      kept.push_back(it->first);
+    }
+    return next;
   };
   if (whole_end - whole_first < pages_.size()) {
     for (uint64_t page = whole_first; page < whole_end; ++page) {
@@ -90,12 +94,23 @@ void ExtentMap::erase(Sector first, SectorCount sectors) {
     }
   }
   std::sort(kept.begin(), kept.end());
+  const uint64_t leaves = detached_.size() + index_.count(whole_first, whole_end - whole_first);
+  if (leaves > detached_.capacity()) detached_.reserve(leaves + leaves / 2);
   index_.clear(whole_first, whole_end - whole_first, [&](uint64_t number, MapPlace place) {
     if (std::binary_search(kept.begin(), kept.end(), number)) return false;
     detached_.push_back(place);
     return true;
   });
   for (uint64_t number : kept) put(number, 0, kPageSectors, 0);
+}
+
+bool ExtentMap::free_some() {
+  constexpr size_t kAtOnce = 4096;  // pages: about a millisecond
+  const size_t pages = std::min(trash_.size(), kAtOnce);
+  trash_.resize(trash_.size() - pages);
+  const bool more = index_.free_some();
+  if (trash_.empty()) trash_.shrink_to_fit();
+  return more || !trash_.empty();
 }
 
 // True: nothing of the page is needed any more. False: its leaf is not in memory and was counted in

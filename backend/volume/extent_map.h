@@ -71,6 +71,9 @@ class ExtentMap {
   void load(MapPlace place, LeafPtr leaf);
   ByteCount leaf_memory() const noexcept { return ByteCount(leaf_memory_); }
   ByteCount change_memory() const noexcept;
+  // To free the memory of many pages at once takes long: some of what was erased, less each time.
+  // True: there is more.
+  bool free_some();
 
   // Leaves of erased pages. Whoever loaded one says so; the ledger learns what died with it.
   const std::vector<MapPlace>& detached() const noexcept { return detached_; }
@@ -166,7 +169,9 @@ class ExtentMap {
 
   ChunkLedger& ledger_;
   LeafIndex index_;
-  std::unordered_map<uint64_t, Page> pages_;  // those with changes or a loaded leaf
+  using Pages = std::unordered_map<uint64_t, Page>;
+  Pages pages_;                           // those with changes or a loaded leaf
+  std::vector<Pages::node_type> trash_;   // erased ones, to be freed
   std::vector<MapPlace> detached_;
 
   uint64_t leaf_memory_ = 0;

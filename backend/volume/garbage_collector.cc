@@ -106,9 +106,15 @@ Task GarbageCollector::run() {
       if (rest > Duration::zero() && !stopping_) co_await wake_.wait_for(rest);
       continue;
     }
+    // The chunks they came from stay until then, and they may be many.
+    if (!moving_.empty() && until_moving_is_due() <= Duration::zero()) {
+      seal_moving();
+      continue;
+    }
     const bool deleted = co_await delete_some();
     if (deleted || stopping_ || wants_cleaning()) continue;
     std::optional<Duration> next = next_deletion();
+    if (!moving_.empty()) next = std::min(next.value_or(Duration::max()), until_moving_is_due());
     if (next) {
       co_await wake_.wait_for(std::max<Duration>(*next, std::chrono::milliseconds(1)));
     } else {
@@ -178,6 +184,7 @@ Async<void> GarbageCollector::move_out(Sequence chunk) {
     if (bytes > limit && !moving_.empty()) seal_moving();
     moving_sectors_ += sectors;
     counters_.moved_bytes += sectors * kSectorBytes;
+    if (moving_.empty()) moving_since_ = now();
     moving_.push_back(std::move(part));
   }
   // Parts of it may have been sealed already; it counts as emptied until the last is.
@@ -276,6 +283,11 @@ Async<void> GarbageCollector::fill(const ChunkHeader& header, std::vector<ChunkP
     part.data = BufferList(Buffer::copy_of(frame->second.slice(skip, length).bytes()));
   }
   co_return Result<void>();
+}
+
+// Data that were moved wait for company as long as chunks wait for their deletion.
+Duration GarbageCollector::until_moving_is_due() const {
+  return moving_since_ + options_.deletion_delay - now();
 }
 
 void GarbageCollector::seal_moving() {

@@ -92,6 +92,7 @@ class GarbageCollector {
   asio::awaitable<bool> delete_some();
   Async<bool> prove_dead(Sequence chunk);
   std::optional<Duration> next_deletion() const;
+  Duration until_moving_is_due() const;
 
   Gate& gate_;
   const VolumeObjects& objects_;
@@ -107,6 +108,7 @@ class GarbageCollector {
 
   Sequence frontier_;
   std::vector<ChunkPart> moving_;  // data on their way to a new chunk
+  TimePoint moving_since_{};       // when the first of them came
   uint64_t moving_sectors_ = 0;
   uint64_t moving_stored_ = 0;   // 512-byte units of the chunks in emptied_
   std::set<Sequence> barren_;    // nothing to move, though the ledger counts something live

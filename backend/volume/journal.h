@@ -106,8 +106,9 @@ class Journal {
   // `length` bytes at `offset` of the data of a live, written record. The whole data are read and
   // verified. not_found: it was released meanwhile, and has its place in the store.
   Async<Buffer> read(JournalPlace place, uint64_t offset, uint64_t length);
-  // The data of live, written records one behind the other. In ascending order it reads ahead.
-  Async<Buffer> read_all(std::vector<JournalPlace> places);
+  // The data of live, written records, for somebody who has other checksums of them. In ascending
+  // order it reads ahead.
+  Async<std::vector<Buffer>> read_unverified(std::vector<JournalPlace> places);
 
   // Why it is retired; nothing: it is not.
   const std::optional<Error>& failed() const noexcept { return failed_; }

@@ -25,6 +25,21 @@ void LeafIndex::set(uint64_t page, MapPlace leaf) {
   if (segment.used == 0) segments_.erase(it);
 }
 
+uint64_t LeafIndex::count(uint64_t page, uint64_t pages) const noexcept {
+  uint64_t out = 0;
+  auto it = segments_.lower_bound(static_cast<uint32_t>(page / kSegmentPages));
+  for (; it != segments_.end() && uint64_t{it->first} * kSegmentPages < page + pages; ++it) {
+    out += it->second->used;
+  }
+  return out;
+}
+
+bool LeafIndex::free_some() {
+  constexpr size_t kAtOnce = 32;  // segments
+  trash_.resize(trash_.size() - std::min(trash_.size(), kAtOnce));
+  return !trash_.empty();
+}
+
 std::vector<LeafIndex::SegmentState> LeafIndex::snapshot(const std::vector<uint64_t>& pages) const {
   std::vector<SegmentState> out;
   for (const auto& [index, segment] : segments_) {

@@ -21,6 +21,12 @@ class LeafIndex {
   template <class Visit>
   void clear(uint64_t page, uint64_t pages, Visit visit);
 
+  // Upper bound of the leaves of these pages.
+  uint64_t count(uint64_t page, uint64_t pages) const noexcept;
+
+  // Some of what clear() left of memory; true: there is more.
+  bool free_some();
+
   // Calls visit(page, leaf) for each leaf, ascending.
   template <class Visit>
   void visit(Visit visit) const;
@@ -51,6 +57,7 @@ class LeafIndex {
   };
 
   std::map<uint32_t, std::unique_ptr<Segment>> segments_;  // none of them empty
+  std::vector<std::unique_ptr<Segment>> trash_;            // cleared ones, to be freed
   uint64_t versions_ = 0;                                  // each change of any segment has its own
 };
 
@@ -69,7 +76,12 @@ void LeafIndex::clear(uint64_t page, uint64_t pages, Visit visit) {
       --segment.used;
       segment.version = ++versions_;
     }
-    it = segment.used == 0 ? segments_.erase(it) : std::next(it);
+    if (segment.used == 0) {
+      trash_.push_back(std::move(it->second));
+      it = segments_.erase(it);
+    } else {
+      ++it;
+    }
   }
 }
 

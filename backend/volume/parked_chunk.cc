@@ -54,18 +54,18 @@ std::vector<JournalPlace> ChunkRecipe::records() const {
   return out;
 }
 
-SealedChunk ChunkRecipe::assemble(const Buffer& data) const {
+SealedChunk ChunkRecipe::assemble(const std::vector<Buffer>& data) const {
   std::vector<ChunkPart> parts;
   parts.reserve(parts_.size());
-  uint64_t base = 0;  // of the part's record in `data`
+  size_t record = 0;
   for (size_t i = 0; i < parts_.size(); ++i) {
     const Part& part = parts_[i];
-    if (i > 0 && parts_[i - 1].record != part.record) base += parts_[i - 1].record.length;
+    if (i > 0 && parts_[i - 1].record != part.record) ++record;
     ChunkPart whole;
     whole.first = part.first;
     whole.sectors = part.sectors;
     whole.source = part.source;
-    whole.data = data.slice(base + part.offset, part.sectors.value() * kSectorBytes);
+    whole.data = data[record].slice(part.offset, part.sectors.value() * kSectorBytes);
     parts.push_back(std::move(whole));
   }
   return assemble_chunk(context_, trims_, parts);

@@ -33,8 +33,8 @@ class ChunkRecipe {
 
   // Every record the chunk has data of, in the order of the log.
   std::vector<JournalPlace> records() const;
-  // `data`: of records(), one behind the other. Memory and age are the caller's to set.
-  SealedChunk assemble(const Buffer& data) const;
+  // `data`: of each of records(). Memory and age are the caller's to set.
+  SealedChunk assemble(const std::vector<Buffer>& data) const;
 
  private:
   struct Part {

@@ -170,6 +170,7 @@ Async<void> ReadCache::write_behind() {
   while (in_use_) {
     const std::vector<Writing> batch = next_batch();
     if (batch.empty()) {
+      changed_.notify_all();  // whoever waits for the file to catch up: it has
       co_await changed_.wait();
       continue;
     }

@@ -347,22 +347,24 @@ Task put_again(const VolumeObjects& objects, Era era, Sequence sequence, Result<
 
 Async<ChunkHead> read_chunk_head(const VolumeObjects& objects, Era era, Sequence sequence) {
   const ObjectName name = objects.names.chunk(era, sequence);
-  GetOptions newest{.newest = true};
-  Result<ObjectInfo> info = co_await objects.store.head(name, newest);
-  if (!info) co_return info.error();
-  ByteRange range{0, std::min<uint64_t>(kHeaderGuess, info->size)};
+  const GetOptions newest{.newest = true};
+  ByteRange range{0, kHeaderGuess, true};
   Result<Buffer> bytes = co_await objects.store.get(name, range, newest);
   if (!bytes) co_return bytes.error();
+  const bool whole = bytes->size() < kHeaderGuess;
   Result<size_t> size = record_size(bytes->bytes());
   if (!size) co_return size.error().within(to_string(name));
-  if (*size > bytes->size() && *size <= info->size) {
-    range.length = *size;
+  if (*size > bytes->size() && !whole) {
+    range = ByteRange{0, *size};
     bytes = co_await objects.store.get(name, range, newest);
     if (!bytes) co_return bytes.error();
   }
   Result<ChunkHeader> header = decode_chunk_header(objects.uuid(), bytes->bytes());
   if (!header) co_return header.error().within(to_string(name));
-  if (header->era != era || header->sequence != sequence || header->object_size != info->size) {
+  // Of a chunk that is longer than what was read the length is not known; whoever reads its data
+  // finds out.
+  const bool cut = whole ? header->object_size != bytes->size() : header->object_size < kHeaderGuess;
+  if (header->era != era || header->sequence != sequence || cut) {
     co_return Error(ErrorCode::corrupt, to_string(name) + " is not the chunk its name says");
   }
   co_return ChunkHead{std::move(*header), sha256(bytes->bytes().first(*size))};

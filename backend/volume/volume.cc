@@ -10,10 +10,10 @@
 namespace swiftness {
 namespace {
 
-// Ahead of sequential readers, in sectors: 256 KiB to 4 MiB of each, all of them together half of
+// Ahead of sequential readers, in sectors: 256 KiB to 16 MiB of each, all of them together half of
 // what memory holds, so that none drives out what another has not read yet.
 ReadAhead::Options read_ahead_of(const VolumeOptions& options) {
-  return {512, 8192, options.read_memory.value() / 2 / kSectorBytes};
+  return {512, 32768, options.read_memory.value() / 2 / kSectorBytes};
 }
 
 Error offline(DeviceState state) {
@@ -150,8 +150,13 @@ void Volume::start_log(Era era, RecoveredLog log) {
       collecting, [this](std::vector<ChunkPart> parts) { seal_moved(std::move(parts)); });
   collector_->durable(uploader_.frontier());
   if (options_.read_cache) {
-    cache_.start(
-        [file = *options_.read_cache] { return CacheFile::open(file.file, file.size.value()); });
+    ReadCache::Open open = options_.read_cache->open;
+    if (!open) {
+      open = [file = *options_.read_cache] {
+        return CacheFile::open(file.file, file.size.value());
+      };
+    }
+    cache_.start(std::move(open));
   }
   gate_.spawn("seal when idle", seal_when_idle());
   if (journal_) gate_.spawn("park chunks", park_chunks());
@@ -415,7 +420,13 @@ void Volume::sequence_write(Sector first, const BufferList& data) {
 void Volume::sequence_trims(const std::vector<Trim>& trims) {
   make_room_in_chunk(0, trims.size());
   builder_.append_trims(trims);
-  for (const Trim& trim : trims) mapping_->map.erase(trim.first, trim.sectors);
+  // A whole disk comes as many ranges, one after the other: the map does them at once.
+  for (size_t i = 0; i < trims.size();) {
+    const Sector first = trims[i].first;
+    SectorCount sectors(0);
+    for (; i < trims.size() && trims[i].first == first + sectors; ++i) sectors += trims[i].sectors;
+    mapping_->map.erase(first, sectors);
+  }
   position_ = position_.next();
   const uint64_t cost = trims.size() * kEntryCost;
   builder_memory_ += cost;
@@ -749,6 +760,10 @@ Task Volume::checkpoint() {
 // Erased pages are gone from the map at once; what died with them is counted leaf by leaf.
 Task Volume::bury_detached() {
   while (!quitting_) {
+    if (mapping_->map.free_some()) {
+      co_await asio::post(executor_, asio::use_awaitable);
+      continue;
+    }
     if (mapping_->map.detached().empty()) {
       co_await changed_.wait();
       continue;

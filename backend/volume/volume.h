@@ -29,6 +29,7 @@ namespace swiftness {
 struct ReadCacheOptions {
   std::filesystem::path file;
   ByteCount size;
+  ReadCache::Open open{};  // instead of a CacheFile, for tests that have a disk of their own
 };
 
 struct VolumeOptions {
@@ -54,7 +55,7 @@ struct VolumeOptions {
   ByteCount journaled_seal_bytes{1 << 20};
   bool force = false;  // attach without the journal of a gateway that did not release the volume
   CollectorOptions collector;       // its chunk_bytes is set to the one above
-  ByteCount read_memory{16 << 20};  // data read lately and read ahead
+  ByteCount read_memory{64 << 20};  // data read lately and read ahead
   std::optional<ReadCacheOptions> read_cache;
 };
 

@@ -86,6 +86,7 @@ void Gateway::make_volumes() {
   if (!config_.volumes.empty()) {
     options.dirty_memory = ByteCount(config_.limits.dirty_memory.value() / config_.volumes.size());
     options.map_memory = ByteCount(config_.limits.map_memory.value() / config_.volumes.size());
+    options.read_memory = ByteCount(config_.limits.read_memory.value() / config_.volumes.size());
   }
   for (const config::Volume& volume : config_.volumes) {
     Store& store = stores_.at(volume.store);

@@ -167,5 +167,32 @@ TEST(FakeDisk, DoesTheSameFromTheSameSeed) {
   }
 }
 
+TEST_F(FakeDiskTest, WritesPartsOfSectors) {
+  ASSERT_TRUE(write('a').ok());
+  ASSERT_TRUE(run(io, file->write(512 + 100, Buffer::copy_of(std::string(1000, 'b')))).ok());
+  const std::string text(disk.contents(0, 4 * 512).text());
+  EXPECT_EQ(text, std::string(612, 'a') + std::string(1000, 'b') + std::string(436, 'a'));
+}
+
+TEST_F(FakeDiskTest, ReadsWithoutWaitingWhatIsCached) {
+  ASSERT_TRUE(write('a').ok());
+  Buffer target = Buffer::zeros(512);
+  EXPECT_FALSE(file->try_read(0, target.writable()));
+  set(&DiskFaults::cached, 1);
+  ASSERT_TRUE(file->try_read(0, target.writable()));
+  EXPECT_EQ(target.text(), std::string(512, 'a'));
+  disk.spoil(0);
+  EXPECT_FALSE(file->try_read(0, target.writable()));
+}
+
+TEST_F(FakeDiskTest, ACopyIsADiskOfItsOwn) {
+  ASSERT_TRUE(write('a').ok());
+  std::unique_ptr<FakeDisk> copied = disk.copy(2);
+  ASSERT_TRUE(write('b').ok());
+  copied->power_cut();
+  EXPECT_EQ(copied->contents(0, kBytes).text(), std::string(kBytes, 'a'));
+  EXPECT_EQ(count('b'), kSectors);
+}
+
 }  // namespace
 }  // namespace swiftness

@@ -73,7 +73,7 @@ gateway: { name: gw1, state_dir: /var/lib/gw, admin: { listen: "127.0.0.1:9730" 
 portals:
   - { address: "0.0.0.0", port: 3261, group: 7, advertise: "gw1.example:4000" }
 discovery: {}
-limits: { command_timeout: 20s, sessions: 12, memory: 2GiB, dirty_memory: 512MiB }
+limits: { command_timeout: 20s, sessions: 12, memory: 2GiB, dirty_memory: 512MiB, read_memory: 8MiB }
 stores:
   cloud:
     type: swift
@@ -115,6 +115,7 @@ targets:
   EXPECT_EQ(config.limits.sessions, 12u);
   EXPECT_EQ(config.limits.memory, ByteCount(2ULL << 30));
   EXPECT_EQ(config.limits.dirty_memory, ByteCount(512ULL << 20));
+  EXPECT_EQ(config.limits.read_memory, ByteCount(8ULL << 20));
   const auto& cloud = std::get<SwiftStoreConfig>(config.stores.at("cloud"));
   EXPECT_EQ(cloud.auth_url, "http://swift:8080/auth/v1.0");
   EXPECT_EQ(cloud.user, "test:tester");

@@ -131,6 +131,13 @@ size_t Cluster::missing_server() {
   return misses ? missed : kNone;
 }
 
+bool Cluster::Object::is_there() const {
+  const auto newest = std::ranges::max_element(copies, {}, [](const std::optional<Copy>& copy) {
+    return copy ? std::optional<Stamp>(copy->stamp) : std::nullopt;
+  });
+  return *newest && !(*newest)->tombstone;
+}
+
 // ---- requests ----------------------------------------------------------------------------------
 
 HttpResponse Cluster::reply(size_t proxy, int status) const {
@@ -465,6 +472,19 @@ void Cluster::replicate(const std::string& name) {
   if (down != kNone) return replicate_later(name, object, options_.replication);
   for (size_t server = kPrimaries; server < kServers; ++server) object.copies[server].reset();
   if (source.tombstone) replicate_later(name, object, options_.reclaim_age);
+}
+
+bool Cluster::has_copy(const std::string& name) const {
+  const auto found = objects_.find(name);
+  if (found == objects_.end()) return false;
+  return std::ranges::any_of(found->second.copies,
+                             [](const auto& copy) { return copy && !copy->tombstone; });
+}
+
+uint64_t Cluster::count(std::string_view part) const {
+  return static_cast<uint64_t>(std::ranges::count_if(objects_, [part](const auto& entry) {
+    return entry.first.find(part) != std::string::npos && entry.second.is_there();
+  }));
 }
 
 uint64_t Cluster::bytes_stored() const {

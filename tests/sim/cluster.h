@@ -86,6 +86,10 @@ class Cluster {
   // --- What the oracle looks at ------------------------------------------------------------------
   // Called with the name ("container/object") of everything that a DELETE removes.
   void on_delete(std::function<void(const std::string&)> hook) { on_delete_ = std::move(hook); }
+  // Is a copy of it anywhere ("container/object")?
+  bool has_copy(const std::string& name) const;
+  // Objects with this in their names.
+  uint64_t count(std::string_view part) const;
   uint64_t bytes_stored() const;  // of one copy each
   uint64_t requests() const noexcept { return requests_; }
 
@@ -109,6 +113,7 @@ class Cluster {
   struct Object {
     std::array<std::optional<Copy>, kServers> copies;
     bool replicating = false;  // an event for it is on the timeline
+    bool is_there() const;     // by its newest copy
   };
   struct Row {  // of a listing
     Stamp stamp;

@@ -63,15 +63,16 @@ Result<Disk> tags_of(Piece piece, const BufferList& data) {
 
 // The event loop goes first, with all coroutines in it; then what they worked on.
 struct Gateway::Process {
-  Process(World& world, Network& network, const std::string& name, VolumeOptions options,
+  Process(World& world, Network& network, const std::string& name, VolumeOptions options_wanted,
           Workload load)
-      : io(std::make_unique<asio::io_context>(1)),
+      : io(std::make_unique<asio::io_context>(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE)),
         work(io->get_executor()),
         store(store_config(), io->get_executor(), store_tuning(),
               network.connect(io->get_executor(), name)),
-        volume(io->get_executor(), store, world.descriptor, options),
+        volume(io->get_executor(), store, world.descriptor, options_wanted),
         changed(io->get_executor()),
         clients(io->get_executor()),
+        options(std::move(options_wanted)),
         workload(load) {}
   ~Process() {
     work.reset();
@@ -84,33 +85,42 @@ struct Gateway::Process {
   Volume volume;
   AsyncEvent changed;
   Gate clients;
+  const VolumeOptions options;
   const Workload workload;
+  ForceId force = 0;
+  Moment attaching = 0;  // since then
   std::shared_ptr<Life> life;
   std::string stage = "attaching";
   uint64_t steps = 0;
   uint64_t crash_at = UINT64_MAX;
+  Crash crash_how = Crash::process;
   uint32_t busy_clients = 0;
   bool shutting_down = false;
   bool ended = false;
 };
 
-Gateway::Gateway(World& world, std::string name)
+Gateway::Gateway(World& world, std::string name, DiskOptions disks)
     : world_(world),
       name_(std::move(name)),
       chance_(world.chance.apart()),
-      network_(world.timeline, world.cluster, world.trace, chance_.apart(), world.network_options) {
-}
+      network_(world.timeline, world.cluster, world.trace, chance_.apart(), world.network_options),
+      disks_(world, name_, chance_.apart(), disks) {}
 
-Gateway::~Gateway() {
-  crash();
-}
+Gateway::~Gateway() = default;
 
 void Gateway::boot(VolumeOptions options, Workload workload) {
   CHECK(!running());
   const std::string who = fmt::format("{}.{}", name_, ++processes_);
-  world_.trace.note("{} boots", who);
-  ended_well_ = false;
+  world_.trace.note("{} boots{}", who, options.force ? ", by force" : "");
+  ended_well_ = refused_ = false;
+  options.journal = disks_.journal();
+  if (disks_.cache_bytes() > 0) {
+    options.read_cache = ReadCacheOptions{"", ByteCount(disks_.cache_bytes()),
+                                          [this] { return disks_.open_cache(); }};
+  }
   process_ = std::make_unique<Process>(world_, network_, who, options, workload);
+  wake_up();
+  if (options.force) process_->force = world_.oracle.force_begins(disks_.journal_id());
   process_->volume.observe(this);
   asio::co_spawn(*process_->io, serve(), [this](std::exception_ptr thrown) {
     if (thrown) world_.fail("a gateway threw an exception");
@@ -130,28 +140,48 @@ void Gateway::shut_down(std::optional<Duration> patience) {
   });
 }
 
-void Gateway::crash() {
+void Gateway::crash(Crash how) {
   if (!running()) return;
-  world_.trace.note("{} crashes after {} steps: {}", name_, process_->steps, process_->stage);
+  world_.trace.note("{} {} after {} steps: {}", name_,
+                    how == Crash::machine ? "loses power" : "crashes", process_->steps,
+                    process_->stage);
   ++world_.counts.crashes;
+  if (how == Crash::machine) {
+    ++world_.counts.power_cuts;
+    disks_.power_cut();
+  } else {
+    disks_.process_crash();
+  }
+  end_force();
   process_.reset();
 }
 
-void Gateway::crash_in(uint64_t steps) {
-  if (running()) process_->crash_at = process_->steps + steps;
+void Gateway::crash_in(uint64_t steps, Crash how) {
+  if (!running()) return;
+  process_->crash_at = process_->steps + steps;
+  process_->crash_how = how;
+}
+
+// From now on what abandons a journal is not this process.
+void Gateway::end_force() {
+  if (process_->force != 0 && !process_->life) world_.oracle.force_ends(process_->force);
 }
 
 bool Gateway::run_one() {
-  if (!running()) return false;
+  if (!running() || asleep_) return false;
   if (process_->ended) {
+    end_force();
     process_.reset();
     return true;
   }
   if (process_->steps >= process_->crash_at) {
-    crash();
+    crash(process_->crash_how);
     return true;
   }
-  if (process_->io->poll_one() == 0) return false;
+  if (process_->io->poll_one() == 0) {
+    asleep_ = true;
+    return false;
+  }
   ++process_->steps;
   return true;
 }
@@ -196,10 +226,16 @@ Task Gateway::serve() {
 asio::awaitable<bool> Gateway::attach() {
   Process& process = *process_;
   while (!process.shutting_down && process.volume.state() == DeviceState::attaching) {
+    process.attaching = world_.oracle.next_moment();
     Result<void> attached = co_await process.volume.attach();
+    refused_ = !attached && attached.error().message().find("force") != std::string::npos;
     if (attached) co_return true;
     const Error& error = attached.error();
     world_.trace.note("{} cannot attach: {}", name_, error.message());
+    if (refused_) {
+      ++world_.counts.refused;
+      if (chance_.one_in(2)) break;  // it will not help
+    }
     if (error.code() == ErrorCode::corrupt && !world_.corruption_expected) {
       world_.fail(name_ + " found damage when attaching: " + error.message());
     }
@@ -234,9 +270,14 @@ asio::awaitable<bool> Gateway::begin_life() {
     co_await sleep_for(milliseconds(200));
   }
   // Even when it has been fenced meanwhile: what it read is what its epoch began with.
-  Verdict wrong = world_.oracle.begin(name_, epoch, std::move(image), process.life);
+  end_force();
+  epoch_ = epoch;
+  Life::Origin origin{name_, epoch, process.attaching, disks_.journal_id(), process.force};
+  Verdict wrong = world_.oracle.begin(std::move(origin), std::move(image), process.life);
   world_.judge(std::move(wrong));
+  look_what_is_stored(*process.life);
   ++world_.counts.lives;
+  if (process.force != 0) ++world_.counts.forced;
   co_return true;
 }
 
@@ -270,12 +311,61 @@ Task Gateway::client(uint32_t number) {
       co_await unmap_once();
     } else if (dice < 80) {
       co_await flush_once();
-    } else {
+    } else if (dice < 97) {
       co_await read_once();
+    } else {
+      co_await prefetch_once();
     }
   }
+  if (process.workload.settles && number == 0) co_await settle();
   --process.busy_clients;
   world_.trace.note("{}: client {} leaves", name_, number);
+}
+
+// One block is written again and again, so that checkpoints go on; nothing else is asked for.
+Task Gateway::settle() {
+  constexpr int kMostRounds = 150;
+  std::string too_much = "it was not looked at";
+  for (int i = 0; i < kMostRounds && serving() && !too_much.empty(); ++i) {
+    co_await write_to(Piece{0, world_.block_size / kSectorBytes});
+    co_await flush_once();
+    co_await sleep_for(seconds(5));
+    too_much = too_much_space();
+    world_.trace.note("{}: too much: {}", name_, too_much);
+  }
+  if (serving() && !too_much.empty()) world_.fail("space in use does not come down: " + too_much);
+  if (too_much.empty()) ++world_.counts.settled;
+}
+
+// I10, with room for what a root still has to come for.
+std::string Gateway::too_much_space() const {
+  const VolumeOptions& options = process_->options;
+  const VolumeStatus status = process_->volume.status();
+  const auto chunk = static_cast<double>(options.chunk_bytes);
+  const auto live = static_cast<double>(status.live.value());
+  const auto slack = static_cast<double>(options.collector.slack_chunks + 1) * chunk;
+  const auto used = static_cast<double>((status.stored - status.dead).value());
+  if (used > live / options.collector.utilization + slack) {
+    return fmt::format("{} bytes used for {} live ones, of {} with dead ones; {} chunks, moved {}",
+                       used, live, status.stored.value(), status.chunks,
+                       status.garbage.moved_bytes);
+  }
+  // A chunk of one block for each round, until three roots are behind it.
+  constexpr uint64_t kSmallChunk = 16 << 10;
+  const uint64_t awaiting = 4 * (options.checkpoint_every + 8) * kSmallChunk;
+  if (status.dead.value() > awaiting + 2 * options.chunk_bytes) {
+    return fmt::format("{} bytes in dead chunks", status.dead.value());
+  }
+  const uint64_t chunks = world_.cluster.count("/chunk/");
+  if (chunks > status.chunks + status.chunks_in_flight) {
+    return fmt::format("{} chunks in the store, {} are known", chunks, status.chunks);
+  }
+  // The last three, the start's, and what is on its way.
+  const uint64_t roots = world_.cluster.count("/root/");
+  if (roots > 8) return fmt::format("{} roots", roots);
+  const uint64_t map_objects = world_.cluster.count("/map/");
+  if (map_objects > 40) return fmt::format("{} map objects", map_objects);
+  return {};
 }
 
 Piece Gateway::some_piece(uint64_t longest) {
@@ -306,11 +396,36 @@ TicketPtr Gateway::some_ticket() {
   return ticket;
 }
 
+std::optional<Grade> Gateway::grade(Durability durability) const {
+  const bool flushed = durability == Durability::flushed;
+  const bool journaling = process_->options.journal != nullptr;
+  if (journaling && process_->volume.status().journal_trouble.empty()) {
+    if (!flushed) return Grade::process;
+    if (process_->options.durable_in_journal) return Grade::machine;
+  } else if (!flushed && !journaling) {
+    return std::nullopt;
+  }
+  return Grade::store;
+}
+
+// What is in the store before anybody claims the volume every attach will find.
+void Gateway::look_what_is_stored(Life& life) {
+  const VolumeStatus status = process_->volume.status();
+  if (status.state != DeviceState::online || status.usage.unsafe > ByteCount(0)) return;
+  if (status.durable_sequence < status.newest_sequence) return;
+  const VolumeNames names(world_.descriptor.uuid);
+  const ObjectName next_claim = names.claim(Epoch(status.epoch + 1));
+  if (world_.cluster.has_copy(to_string(next_claim))) return;
+  world_.judge(world_.oracle.stored(life));
+}
+
 bool Gateway::ended(Life& life, Life::CommandId command, const Result<void>& done,
-                    const TicketPtr& ticket) {
+                    const TicketPtr& ticket, std::optional<Grade> promised) {
   if (done) {
     life.succeeded(command, world_.oracle.next_moment());
     ++world_.counts.commands;
+    if (promised) world_.judge(world_.oracle.promised(life, command, *promised));
+    look_what_is_stored(life);
     return true;
   }
   const ErrorCode code = done.error().code();
@@ -326,23 +441,26 @@ bool Gateway::ended(Life& life, Life::CommandId command, const Result<void>& don
 }
 
 Task Gateway::write_once() {
+  return write_to(some_piece(process_->workload.largest_write));
+}
+
+Task Gateway::write_to(Piece piece) {
   Process& process = *process_;
   const std::shared_ptr<Life> life = process.life;
-  const Piece piece = some_piece(process.workload.largest_write);
   const Tag tag = world_.oracle.next_tag();
   const bool forced = chance_.happens(process.workload.forced);
   const TicketPtr ticket = some_ticket();
   const Durability durability = forced ? Durability::flushed : Durability::acknowledged;
+  const std::optional<Grade> promised = grade(durability);
   BufferList data(contents(piece, tag));
   const Life::CommandId id = life->issue({piece}, tag, world_.oracle.next_moment());
   world_.trace.note("{}: command {} writes {} to {}+{}{}", name_, id, tag, piece.first, piece.count,
                     forced ? ", forced" : "");
   Result<void> done =
       co_await process.volume.write(blocks_of(piece), std::move(data), durability, ticket);
-  if (!ended(*life, id, done, ticket) || !forced) co_return;
+  if (!ended(*life, id, done, ticket, promised) || !forced) co_return;
   world_.trace.note("{}: command {} is safe", name_, id);
   ++world_.counts.flushes;
-  world_.judge(world_.oracle.forced(*life, id));
 }
 
 Task Gateway::unmap_once() {
@@ -373,20 +491,22 @@ Task Gateway::unmap_once() {
   const Life::CommandId id = life->issue(pieces, 0, world_.oracle.next_moment());
   world_.trace.note("{}: command {} unmaps {} ranges from {}+{} on", name_, id, pieces.size(),
                     pieces[0].first, pieces[0].count);
+  const std::optional<Grade> promised = grade(Durability::acknowledged);
   Result<void> done = co_await process.volume.unmap(std::move(ranges), ticket);
-  (void)ended(*life, id, done, ticket);
+  (void)ended(*life, id, done, ticket, promised);
 }
 
 Task Gateway::flush_once() {
   Process& process = *process_;
   const std::shared_ptr<Life> life = process.life;
   const Moment issued = world_.oracle.next_moment();
+  const Grade promised = *grade(Durability::flushed);
   world_.trace.note("{}: flush from {}", name_, issued);
   Result<void> done = co_await process.volume.flush();
   world_.trace.note("{}: flush from {}: {}", name_, issued, done ? "done" : done.error().message());
   if (done) {
     ++world_.counts.flushes;
-    world_.judge(world_.oracle.flushed(*life, issued));
+    world_.judge(world_.oracle.flushed(*life, issued, promised));
   } else if (serving()) {
     world_.fail("a flush failed while the volume was online: " + done.error().message());
   }
@@ -415,6 +535,12 @@ Task Gateway::read_once() {
   }
   ++world_.counts.reads;
   world_.judge(life->judge_read(piece, *tags, issued, answered));
+}
+
+Task Gateway::prefetch_once() {
+  Result<Prefetched> done =
+      co_await process_->volume.prefetch(blocks_of(some_piece(World::kStripeSectors)));
+  if (!done) world_.trace.note("{}: prefetch: {}", name_, done.error().message());
 }
 
 }  // namespace swiftness::sim

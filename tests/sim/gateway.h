@@ -2,6 +2,8 @@
 // client, with clients of its own. Its process can be started, stopped, and killed between any two
 // steps.
 //
+// Its disks (disks.h) outlive its processes.
+//
 // Each process has an event loop of its own. To crash is never to run it again: coroutines end
 // where they stand. What they had sent lives on in the network.
 #pragma once
@@ -17,6 +19,7 @@
 #include "backend/base/gate.h"
 #include "backend/swift/swift_store.h"
 #include "backend/volume/volume.h"
+#include "tests/sim/disks.h"
 #include "tests/sim/world.h"
 
 namespace swiftness::sim {
@@ -30,11 +33,17 @@ struct Workload {
   double long_pause = 0.02;                        // so long that everything idles
   double forced = 0.1;                             // of the writes
   double cancelled = 0.05;                         // of all commands
+  bool settles = false;  // afterwards the space in use has to come down to what is due
+};
+
+enum class Crash {
+  process,
+  machine,  // a power cut
 };
 
 class Gateway final : public BlockDeviceObserver {
  public:
-  Gateway(World& world, std::string name);
+  Gateway(World& world, std::string name, DiskOptions disks);
   ~Gateway() override;
 
   // Starts the process: it attaches, however often it takes, has its image judged, and serves. It
@@ -43,18 +52,24 @@ class Gateway final : public BlockDeviceObserver {
   // Asks the process to end in good order; it may take its time. An impatient administrator makes
   // it halt after a while.
   void shut_down(std::optional<Duration> patience);
-  void crash();  // at once, or nothing when none runs
+  void crash(Crash how);  // at once
   // As soon as the process has taken so many more steps.
-  void crash_in(uint64_t steps);
+  void crash_in(uint64_t steps, Crash how);
 
   bool running() const noexcept { return process_ != nullptr; }
   bool idle() const noexcept;                               // online, and its clients have left
   bool ended_well() const noexcept { return ended_well_; }  // the last process that ended by itself
+  // Its last attempt to attach: it would abandon what is in another gateway's journal.
+  bool refused() const noexcept { return refused_; }
+  uint64_t epoch() const noexcept { return epoch_; }  // the last in which it was online
 
   Network& network() noexcept { return network_; }
+  Disks& disks() noexcept { return disks_; }
 
-  bool run_one();                // lets the process take a step; false: it has none to take
-  std::string describe() const;  // what it is at, for histories that do not end
+  // Lets the process take a step. False: it has none to take; nor will it before wake_up().
+  bool run_one();
+  void wake_up() noexcept { asleep_ = false; }  // something happened around it
+  std::string describe() const;                 // what it is at, for histories that do not end
 
  private:
   struct Process;
@@ -69,22 +84,34 @@ class Gateway final : public BlockDeviceObserver {
 
   Task client(uint32_t number);
   Task write_once();
+  Task write_to(Piece piece);
   Task unmap_once();
   Task flush_once();
   Task read_once();
+  Task prefetch_once();
+  Task settle();
+  std::string too_much_space() const;
   Piece some_piece(uint64_t longest);
   TicketPtr some_ticket();
   BlockRange blocks_of(Piece piece) const;
   // Records how a command ended. False: not with success.
-  bool ended(Life& life, Life::CommandId command, const Result<void>& done,
-             const TicketPtr& ticket);
+  bool ended(Life& life, Life::CommandId command, const Result<void>& done, const TicketPtr& ticket,
+             std::optional<Grade> promised);
+  // What the volume promises by an answer to what is asked now.
+  std::optional<Grade> grade(Durability durability) const;
+  void look_what_is_stored(Life& life);
+  void end_force();
 
   World& world_;
   const std::string name_;
   Chance chance_;
   Network network_;
+  Disks disks_;
+  uint64_t epoch_ = 0;
   uint64_t processes_ = 0;  // so far
   bool ended_well_ = false;
+  bool refused_ = false;
+  bool asleep_ = false;
   std::unique_ptr<Process> process_;
 };
 

@@ -3,6 +3,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -31,6 +33,10 @@ double some_of(Chance& chance, double most) {
 WorldOptions random_world(Chance chance) {
   WorldOptions out;
   out.block_size = chance.one_in(4) ? 4096 : 512;
+  // As the product has it in most; without a journal in some.
+  out.journals = !chance.one_in(5);
+  out.durable_in_journal = out.journals && !chance.one_in(4);
+  if (chance.one_in(2)) out.forced = 0.3;
   if (chance.one_in(6)) return out;  // a fine day: crashes only
   ClusterOptions& cluster = out.cluster;
   cluster.missed = some_of(chance, 0.3);
@@ -54,7 +60,24 @@ WorldOptions random_world(Chance chance) {
   return out;
 }
 
-VolumeOptions random_options(Chance& chance) {
+DiskOptions random_disks(Chance chance, bool journal) {
+  DiskOptions out;
+  // One in ten of the machines is set up otherwise.
+  if (journal && !chance.one_in(10)) {
+    // Rings that are gone round often; the largest record of a workload still fits.
+    out.journal_bytes = (96 << 10) + chance.skewed(512 << 10);
+  }
+  if (chance.one_in(2)) out.cache_bytes = (64 << 10) * (2 + chance.skewed(16));
+  out.faults.cached = chance.one_in(2) ? 0.5 : 0;
+  out.faults.written_back = static_cast<double>(chance.below(5)) / 4;
+  const Duration slowest = chance.one_in(4) ? milliseconds(500) : milliseconds(2);
+  out.faults.write = {Duration::zero(), chance.between(Duration::zero(), slowest)};
+  out.faults.sync = {Duration::zero(), chance.between(Duration::zero(), slowest)};
+  out.faults.read = {Duration::zero(), chance.between(Duration::zero(), slowest / 10)};
+  return out;
+}
+
+VolumeOptions random_options(Chance& chance, const World& world) {
   VolumeOptions options;
   options.seal_after = milliseconds(1 + chance.skewed(1000));
   options.uploads_in_flight = static_cast<uint32_t>(1 + chance.below(8));
@@ -62,11 +85,18 @@ VolumeOptions random_options(Chance& chance) {
   options.dirty_memory = ByteCount((16 << 10) + chance.skewed(1 << 20));
   options.chunk_bytes = (32 << 10) + chance.skewed(1 << 20);
   options.map_memory = ByteCount(chance.one_in(2) ? 1 : 256 << 20);
-  options.read_memory = ByteCount(chance.one_in(2) ? 0 : 1 << 20);
+  constexpr uint64_t kReadMemory[] = {0, 128 << 10, 1 << 20};
+  options.read_memory = ByteCount(kReadMemory[chance.below(3)]);
   options.collector.utilization = 0.5 + static_cast<double>(chance.below(40)) / 100;
   options.collector.slack_chunks = chance.below(3);
   options.collector.deletion_delay = milliseconds(chance.skewed(3000));
   if (chance.one_in(2)) options.retry_pause = milliseconds(1 + chance.below(1000));
+  if (chance.one_in(2)) options.sweep_every = milliseconds(100 + chance.skewed(60'000));
+  options.durable_in_journal = world.durable_in_journal && !chance.one_in(8);
+  options.journaled_seal_after = milliseconds(1 + chance.skewed(30'000));
+  options.journaled_seal_bytes = ByteCount((16 << 10) + chance.skewed(1 << 20));
+  options.force = chance.happens(world.forced);
+  if (chance.one_in(2)) options.sweep_every = seconds(chance.skewed(60));
   return options;
 }
 
@@ -90,7 +120,8 @@ class History {
     const uint64_t gateways = 2 + chance_.below(2);
     for (uint64_t i = 0; i < gateways; ++i) {
       const char name = static_cast<char>('A' + i);
-      gateways_.push_back(std::make_unique<Gateway>(world_, std::string(1, name)));
+      const DiskOptions disks = random_disks(world_.chance.apart(), world_.journals);
+      gateways_.push_back(std::make_unique<Gateway>(world_, std::string(1, name), disks));
     }
   }
   ~History() { director_.reset(); }
@@ -99,24 +130,28 @@ class History {
 
  private:
   bool take_a_step();
+  void wake_all();
   std::string who_waits();
 
   Task direct();
   Task create_the_volume();
   void act();
+  void meddle(Gateway& gateway);
+  Crash some_crash() { return chance_.one_in(2) ? Crash::machine : Crash::process; }
   Task make_weather();
   void change_the_weather();
   void boot(Gateway& gateway);
   Gateway* some_gateway(bool running);
   Task come_to_rest();
-  Task serve_to_the_end(Gateway& gateway);
+  Task serve_to_the_end(Gateway& gateway, bool may_force, bool settles);
   Task wait_until_down();
   Task wait_until_idle();
 
   Chance chance_;
   World world_;
   std::vector<std::unique_ptr<Gateway>> gateways_;
-  std::unique_ptr<asio::io_context> director_ = std::make_unique<asio::io_context>(1);
+  std::unique_ptr<asio::io_context> director_ =
+      std::make_unique<asio::io_context>(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
   uint64_t steps_ = 0;
   const bool bad_weather_;
   bool resting_ = false;
@@ -133,10 +168,13 @@ HistoryReport History::run() {
   while (!over_ && !world_.failure) {
     if (take_a_step()) {
       if (++steps_ > kMostSteps) world_.fail("it runs in circles: " + who_waits());
-    } else if (!world_.timeline.run_one()) {
+      continue;
+    }
+    if (!world_.timeline.run_one()) {
       if (!world_.clock.advance()) world_.fail("everybody waits for somebody: " + who_waits());
       if (world_.clock.now() - begun > kLongest) world_.fail("it does not end: " + who_waits());
     }
+    wake_all();
   }
   HistoryReport report;
   report.failure = world_.failure;
@@ -155,7 +193,14 @@ bool History::take_a_step() {
   for (size_t i = 0; i < gateways_.size(); ++i) {
     if (gateways_[(first + i) % gateways_.size()]->run_one()) return true;
   }
-  return director_->poll_one() > 0;
+  if (director_->poll_one() == 0) return false;
+  wake_all();
+  return true;
+}
+
+// To look at an event loop that has nothing to do costs a system call.
+void History::wake_all() {
+  for (const auto& gateway : gateways_) gateway->wake_up();
 }
 
 std::string History::who_waits() {
@@ -210,13 +255,25 @@ void History::act() {
   Gateway* up = some_gateway(true);
   Gateway* down = some_gateway(false);
   if (up == nullptr || (dice < 4 && down != nullptr)) {
+    if (chance_.one_in(12)) meddle(*down);
     boot(*down);
   } else if (dice < 7) {
-    up->crash_in(chance_.one_in(3) ? chance_.below(3000) : chance_.below(100));
+    const uint64_t steps = chance_.one_in(3) ? chance_.below(3000) : chance_.below(100);
+    up->crash_in(steps, some_crash());
   } else if (dice < 8) {
     std::optional<Duration> patience;
     if (chance_.one_in(2)) patience = chance_.between(Duration::zero(), seconds(30));
     up->shut_down(patience);
+  }
+}
+
+// What becomes of a journal while nobody looks.
+void History::meddle(Gateway& gateway) {
+  if (chance_.one_in(2)) {
+    world_.trace.note("a journal is lost");
+    gateway.disks().lose_journal();
+  } else if (gateway.disks().go_back()) {
+    world_.trace.note("an old journal is put back");
   }
 }
 
@@ -229,7 +286,8 @@ Task History::make_weather() {
 
 void History::change_the_weather() {
   const Duration how_long = chance_.between(seconds(1), seconds(60));
-  const uint64_t dice = chance_.below(14);
+  const uint64_t dice = chance_.below(20);
+  Gateway& gateway = *gateways_[chance_.below(gateways_.size())];
   world_.trace.note("the weather changes: {} for {} ms", dice,
                     std::chrono::duration_cast<milliseconds>(how_long).count());
   if (dice < 3) {
@@ -246,15 +304,23 @@ void History::change_the_weather() {
     world_.cluster.expire_tokens();
   } else if (dice < 12) {
     world_.cluster.refuse_writes(how_long);
+  } else if (dice < 14) {
+    gateway.network().cut(how_long);
+  } else if (dice == 14) {
+    gateway.disks().fall_sick(how_long);
+  } else if (dice == 15) {
+    gateway.disks().fill_up(how_long);
+  } else if (dice < 18) {
+    gateway.disks().flip_bits();
   } else {
-    gateways_[chance_.below(gateways_.size())]->network().cut(how_long);
+    gateway.disks().keep_copy();
   }
 }
 
 void History::boot(Gateway& gateway) {
-  gateway.boot(random_options(chance_), random_workload(chance_));
+  gateway.boot(random_options(chance_, world_), random_workload(chance_));
   // Many die young: in the midst of attaching.
-  if (chance_.one_in(6)) gateway.crash_in(chance_.below(2000));
+  if (chance_.one_in(6)) gateway.crash_in(chance_.below(2000), some_crash());
 }
 
 Gateway* History::some_gateway(bool running) {
@@ -271,32 +337,50 @@ Task History::come_to_rest() {
   world_.trace.note("coming to rest");
   resting_ = true;
   world_.cluster.clear_up();
-  for (const auto& gateway : gateways_) gateway->network().clear_up();
+  for (const auto& gateway : gateways_) {
+    gateway->network().clear_up();
+    gateway->disks().clear_up();
+  }
   while (!world_.cluster.settled()) co_await sleep_for(seconds(5));
   if (chance_.one_in(2)) co_await wait_until_idle();
   for (const auto& gateway : gateways_) {
-    if (chance_.one_in(2)) gateway->crash();
+    if (gateway->running() && chance_.one_in(2)) gateway->crash(some_crash());
     gateway->shut_down(seconds(30));
   }
   co_await wait_until_down();
-  co_await serve_to_the_end(*gateways_[0]);
-  co_await serve_to_the_end(*gateways_[1]);
+  // Who has the journal should be the first; an administrator may see it otherwise.
+  if (chance_.one_in(2)) {
+    std::ranges::stable_sort(gateways_, std::greater(), [](const auto& g) { return g->epoch(); });
+  }
+  co_await serve_to_the_end(*gateways_[0], /*may_force=*/true, /*settles=*/false);
+  co_await serve_to_the_end(*gateways_[1], /*may_force=*/false, /*settles=*/chance_.one_in(4));
   world_.trace.note("at the end {} bytes are stored", world_.cluster.bytes_stored());
 }
 
-Task History::serve_to_the_end(Gateway& gateway) {
+Task History::serve_to_the_end(Gateway& gateway, bool may_force, bool settles) {
   const TimePoint begun = now();
+  bool booted = false, force = false;
   while (now() - begun < kLongestRest) {
     if (gateway.idle()) {
       gateway.shut_down(std::nullopt);
       co_await wait_until_down();
       if (gateway.ended_well()) co_return;
     }
+    if (booted && gateway.refused()) {
+      if (!may_force) world_.fail("it was released, and is refused: " + who_waits());
+      force = true;
+      gateway.shut_down(std::nullopt);
+      co_await wait_until_down();
+    }
     if (!gateway.running()) {
-      VolumeOptions options = random_options(chance_);
+      VolumeOptions options = random_options(chance_, world_);
+      options.force = force;
       Workload workload = random_workload(chance_);
       workload.commands = 10;
+      workload.settles = settles;
+      if (settles) options.sweep_every = seconds(1 + chance_.below(60));
       gateway.boot(options, workload);
+      booted = true;
     }
     co_await sleep_for(seconds(1));
   }

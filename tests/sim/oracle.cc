@@ -16,8 +16,21 @@ Life::CommandId Life::issue(std::vector<Piece> pieces, Tag tag, Moment at) {
     }
   }
   Command command{tag, std::move(pieces), at};
+  command.lost = over_;
   commands_.push_back(std::move(command));
   return id;
+}
+
+void Life::promise_all_before(Moment moment, Grade grade) {
+  Moment& promised = promised_[static_cast<size_t>(grade)];
+  promised = std::max(promised, moment);
+  if (grade == Grade::store) base_stored_ = true;
+}
+
+void Life::promise(CommandId command, Grade grade) {
+  std::optional<Grade>& promised = commands_[command].promised;
+  promised = std::max(promised, std::optional<Grade>(grade));
+  if (grade == Grade::store) base_stored_ = true;
 }
 
 // Tags grow with the commands.
@@ -41,7 +54,8 @@ std::string Life::describe(CommandId id) const {
   out += fmt::format(" issued at {}", c.issued);
   if (c.answered != kNever) out += fmt::format(", answered at {}", c.answered);
   if (c.cancelled) out += ", cancelled";
-  if (c.forced) out += ", forced";
+  if (c.lost) out += ", lost";
+  if (c.promised) out += fmt::format(", promised ({})", static_cast<int>(*c.promised));
   return out;
 }
 
@@ -79,8 +93,8 @@ Verdict Life::judge_read(Piece piece, const Disk& seen, Moment issued, Moment an
     }
     if (!possible) {
       return fmt::format("{}, epoch {}: a read from {} to {} of sectors {}+{} saw tag {} in {}: {}",
-                         gateway_, epoch_, issued, answered, piece.first, piece.count, tag, sector,
-                         why);
+                         origin_.gateway, origin_.epoch, issued, answered, piece.first, piece.count,
+                         tag, sector, why);
     }
   }
   return std::nullopt;
@@ -93,17 +107,22 @@ Verdict Life::judge_read(Piece piece, const Disk& seen, Moment issued, Moment an
 // answered by then is in it too. A larger set only has more to explain.
 class Life::Explanation {
  public:
-  Explanation(const Life& life, const Disk& image)
+  Explanation(const Life& life, const Disk& image, Grade kept)
       : life_(life),
         image_(image),
+        kept_(kept),
         in_(life.commands_.size(), false),
-        visible_(image.size(), kBase),
-        before_(life.promised_) {}
+        visible_(image.size(), kBase) {
+    for (auto grade = static_cast<size_t>(kept); grade < life.promised_.size(); ++grade) {
+      promised_ = std::max(promised_, life.promised_[grade]);
+    }
+    before_ = promised_;
+  }
 
   Verdict judge() {
     Verdict wrong = find_writers();
     for (CommandId id = 0; id < in_.size(); ++id) {
-      if (life_.commands_[id].forced) take(id);
+      if (life_.commands_[id].promised >= kept_) take(id);
     }
     close();
     if (!wrong) wrong = find_trims();
@@ -143,6 +162,9 @@ class Life::Explanation {
       if (command(*id).cancelled) {
         return fmt::format("sector {} holds what was cancelled: {}", sector, life_.describe(*id));
       }
+      if (command(*id).lost) {
+        return fmt::format("sector {} holds what was lost: {}", sector, life_.describe(*id));
+      }
       visible_[sector] = *id;
       take(*id);
       for (CommandId other : life_.covering_[sector]) {
@@ -162,7 +184,8 @@ class Life::Explanation {
         if (!needs_trim(sector)) continue;
         std::optional<CommandId> best;
         for (CommandId id : life_.covering_[sector]) {
-          if (command(id).tag != 0 || command(id).cancelled || !may_be_last(id, sector)) continue;
+          if (command(id).tag != 0 || command(id).cancelled || command(id).lost) continue;
+          if (!may_be_last(id, sector)) continue;
           if (!best || in_[id]) best = id;
         }
         if (!best) return fmt::format("sector {} is zero: {}", sector, history_of(sector));
@@ -208,8 +231,9 @@ class Life::Explanation {
 
   std::string reason(CommandId id) const {
     std::string out = life_.describe(id) + " must be there";
-    if (command(id).answered < life_.promised_) {
-      return out + fmt::format(": it was flushed (promised before {})", life_.promised_);
+    if (command(id).promised >= kept_) return out + ": it was promised";
+    if (command(id).answered < promised_) {
+      return out + fmt::format(": it was flushed (promised before {})", promised_);
     }
     return out + ": a later command is";
   }
@@ -295,53 +319,123 @@ class Life::Explanation {
 
   const Life& life_;
   const Disk& image_;
+  const Grade kept_;
+  Moment promised_ = 0;
   std::vector<bool> in_;
   std::vector<CommandId> visible_;
   std::set<std::pair<CommandId, CommandId>> covered_up_;  // the first by the second, a write
   Moment before_;
 };
 
-Verdict Life::judge_successor(const Disk& image) const {
-  Verdict wrong = Explanation(*this, image).judge();
+Verdict Life::judge_successor(const Disk& image, Grade kept) const {
+  Verdict wrong = Explanation(*this, image, kept).judge();
   if (!wrong) return wrong;
-  return fmt::format("after {}, epoch {}: {}", gateway_, epoch_, *wrong);
+  return fmt::format("after {}, epoch {}: {}", origin_.gateway, origin_.epoch, *wrong);
+}
+
+// A command is lost when some sector of it shows what surely came before it; and so is all that
+// surely came after it.
+void Life::succeeded_by(const Disk& image) {
+  over_ = true;
+  Moment first_lost = kNever;
+  for (uint64_t sector = 0; sector < image.size(); ++sector) {
+    const std::vector<CommandId>& ids = covering_[sector];
+    for (CommandId id : ids) {
+      if (commands_[id].lost) continue;
+      commands_[id].lost = std::ranges::none_of(ids, [&](CommandId other) {
+        return commands_[other].tag == image[sector] && !surely_before(other, id);
+      });
+      if (commands_[id].lost) first_lost = std::min(first_lost, commands_[id].answered);
+    }
+  }
+  for (Command& command : commands_) {
+    if (command.issued > first_lost) command.lost = true;
+  }
 }
 
 // ---- lives -------------------------------------------------------------------------------------
 
-Verdict Oracle::begin(std::string gateway, uint64_t epoch, Disk image,
-                      std::shared_ptr<Life>& life) {
-  life = std::make_shared<Life>(std::move(gateway), epoch, std::move(image));
+Verdict Oracle::begin(Life::Origin origin, Disk image, std::shared_ptr<Life>& life) {
+  const uint64_t epoch = origin.epoch;
+  life = std::make_shared<Life>(std::move(origin), std::move(image), next_moment());
   auto [place, fresh] = lives_.emplace(epoch, life);
   if (!fresh) return fmt::format("epoch {} has two owners", epoch);
   if (place == lives_.begin()) return std::nullopt;
-  Verdict wrong = std::prev(place)->second->judge_successor(life->base());
+  Lives::const_iterator explained_by = place;
+  Verdict wrong = judge_image(place, explained_by);
   if (wrong) return "the image of epoch " + std::to_string(epoch) + ": " + *wrong;
+  explained_by->second->succeeded_by(life->base());
+  while (++explained_by != place) explained_by->second->is_over();
+  if (std::next(place) != lives_.end()) life->succeeded_by(std::next(place)->second->base());
   return judge_promise(*life);
 }
 
+// What is left of the promises of `life` when `next` begins.
+Grade Oracle::kept(const Life& life, const Life& next) const {
+  for (size_t i = 0; i < forces_.size(); ++i) {
+    const Force& force = forces_[i];
+    const bool in_between = force.ended > life.origin().attaching && force.begun < next.begun();
+    if (i + 1 == life.origin().force || !in_between) continue;
+    if (force.journal != life.origin().journal) return Grade::store;
+  }
+  return life.kept();
+}
+
+// A base that was in the journal only may be gone with it: then the image goes on from an earlier
+// life.
+Verdict Oracle::judge_image(Lives::const_iterator at, Lives::const_iterator& by) const {
+  const Life& next = *at->second;
+  Verdict first;
+  for (by = std::prev(at);; --by) {
+    const Life& life = *by->second;
+    const Grade kept = first ? Grade::store : this->kept(life, next);
+    Verdict wrong = life.judge_successor(next.base(), kept);
+    if (!wrong) return std::nullopt;
+    if (!first) first = wrong;
+    if (kept != Grade::store || life.base_stored()) return first;
+  }
+}
+
 Verdict Oracle::judge_promise(const Life& life) const {
-  auto next = lives_.upper_bound(life.epoch());
+  const Lives::const_iterator next = lives_.upper_bound(life.epoch());
   if (next == lives_.end()) return std::nullopt;
-  Verdict wrong = life.judge_successor(next->second->base());
+  Lives::const_iterator explained_by = next;
+  Verdict wrong = judge_image(next, explained_by);
   if (!wrong) return wrong;
   return fmt::format("epoch {} promised what epoch {}, online already, lacks: {}", life.epoch(),
                      next->first, *wrong);
 }
 
-Verdict Oracle::flushed(Life& life, Moment issued) {
-  life.promise_all_before(issued);
+Verdict Oracle::flushed(Life& life, Moment issued, Grade grade) {
+  life.promise_all_before(issued, grade);
   return judge_promise(life);
 }
 
-Verdict Oracle::forced(Life& life, Life::CommandId command) {
-  life.promise(command);
+Verdict Oracle::promised(Life& life, Life::CommandId command, Grade grade) {
+  life.promise(command, grade);
   return judge_promise(life);
 }
 
 Verdict Oracle::stopped(Life& life) {
-  life.promise_all_before(next_moment());
+  life.promise_all_before(next_moment(), Grade::store);
   return judge_promise(life);
+}
+
+Verdict Oracle::stored(Life& life) {
+  life.promise_all_before(next_moment(), Grade::store);
+  return judge_promise(life);
+}
+
+ForceId Oracle::force_begins(DiskId journal) {
+  forces_.push_back(Force{journal, next_moment()});
+  return forces_.size();
+}
+
+void Oracle::has_kept(DiskId journal, Grade grade) {
+  if (journal == 0) return;
+  for (auto& [epoch, life] : lives_) {
+    if (life->origin().journal == journal) life->has_kept(grade);
+  }
 }
 
 }  // namespace swiftness::sim

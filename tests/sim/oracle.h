@@ -9,14 +9,22 @@
 // What is asked of the image a later life begins with, given the life before it (by epoch):
 //   prefix       it is the base of that life with some commands applied, in an order the moments
 //                allow; with a command, all that surely came before it
-//   promised     among them is whatever was answered before a flush was issued that was answered
-//                with success, each forced (FUA) command answered so, and after a clean stop all
+//   promised     among them is what was promised: whatever was answered before a flush was issued
+//                that was answered with success, each forced (FUA) command answered so, and after
+//                a clean stop all; with a journal each command that was answered with success
 //   not torn     a command is there with all its sectors, as far as no later one covers them
-//   no ghosts    nothing that was cancelled, overwritten, or never written
+//   no ghosts    nothing that was cancelled, overwritten, or never written; nothing that an image
+//                in between has shown to be lost
 // A flush that is answered after the next life has begun is judged again against that life's image:
 // so a gateway that lost the volume cannot acknowledge what the winner lacks.
+//
+// What a promise is worth says its grade. A journal's promises die with its disk, and when the
+// volume is attached by force without it; then the image may be an earlier one, of this life or,
+// where its base was in that journal only, of a life before. But it is a prefix still, with
+// everything that was in the store.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -43,13 +51,35 @@ struct Piece {
 
 using Verdict = std::optional<std::string>;  // what is wrong; nothing: all is well
 
+// What a promise survives.
+enum class Grade {
+  process,  // a crash of the process
+  machine,  // and a power cut
+  store,    // and the loss of the machine with its journal
+};
+
+// A journal's disk, of the whole history; 0: none.
+using DiskId = uint64_t;
+
+// An attempt to attach by force, in the order of their beginnings; 0: none.
+using ForceId = uint64_t;
+
 class Life {
  public:
-  Life(std::string gateway, uint64_t epoch, Disk base)
-      : gateway_(std::move(gateway)),
-        epoch_(epoch),
+  struct Origin {
+    std::string gateway;
+    uint64_t epoch = 0;
+    Moment attaching = 0;  // since then
+    DiskId journal = 0;
+    ForceId force = 0;  // what brought it online
+  };
+
+  Life(Origin origin, Disk base, Moment begun)
+      : origin_(std::move(origin)),
+        begun_(begun),
         base_(std::move(base)),
-        covering_(base_.size()) {}
+        covering_(base_.size()),
+        base_stored_(origin_.journal == 0) {}
 
   using CommandId = uint32_t;
   CommandId issue(std::vector<Piece> pieces, Tag tag, Moment at);  // tag 0: a trim
@@ -58,17 +88,27 @@ class Life {
   // Failed: it may have taken effect or may yet. Nothing to record.
 
   // From now on whatever was answered before `moment` must survive.
-  void promise_all_before(Moment moment) { promised_ = std::max(promised_, moment); }
-  void promise(CommandId command) { commands_[command].forced = true; }
+  void promise_all_before(Moment moment, Grade grade);
+  void promise(CommandId command, Grade grade);
 
   // May a read of these sectors, issued and answered so, have seen this?
   Verdict judge_read(Piece piece, const Disk& seen, Moment issued, Moment answered) const;
-  // May a later life begin with this image?
-  Verdict judge_successor(const Disk& image) const;
+  // May a later life begin with this image, when promises below this grade are worth nothing?
+  Verdict judge_successor(const Disk& image, Grade kept) const;
+  // One did. What it shows to be lost must never show again, nor what is issued from now on.
+  void succeeded_by(const Disk& image);
+  void is_over() noexcept { over_ = true; }
 
-  const std::string& gateway() const noexcept { return gateway_; }
-  uint64_t epoch() const noexcept { return epoch_; }
+  // The journal's disk had a power cut, or was replaced by an old copy of itself.
+  void has_kept(Grade grade) noexcept { kept_ = std::max(kept_, grade); }
+  Grade kept() const noexcept { return kept_; }
+
+  const Origin& origin() const noexcept { return origin_; }
+  Moment begun() const noexcept { return begun_; }
+  uint64_t epoch() const noexcept { return origin_.epoch; }
   const Disk& base() const noexcept { return base_; }
+  // Is all of the base in the store? What a journal brought into it perhaps is not yet.
+  bool base_stored() const noexcept { return base_stored_; }
   size_t commands() const noexcept { return commands_.size(); }
 
  private:
@@ -78,7 +118,8 @@ class Life {
     Moment issued;
     Moment answered = kNever;
     bool cancelled = false;
-    bool forced = false;
+    bool lost = false;
+    std::optional<Grade> promised{};
   };
   class Explanation;  // of one image
 
@@ -89,33 +130,59 @@ class Life {
   bool covers(CommandId command, uint64_t sector) const;
   std::string describe(CommandId command) const;
 
-  std::string gateway_;
-  uint64_t epoch_;
-  Disk base_;
+  const Origin origin_;
+  const Moment begun_;
+  const Disk base_;
   std::vector<Command> commands_;                 // as they were issued
   std::vector<std::vector<CommandId>> covering_;  // of each sector
-  Moment promised_ = 0;
+  std::array<Moment, 3> promised_{};              // all before, by grade
+  Grade kept_ = Grade::process;
+  bool base_stored_;
+  bool over_ = false;  // a later life has begun
 };
 
 class Oracle {
  public:
-  explicit Oracle(size_t sectors) { begin("(creation)", 0, Disk(sectors, 0), life_zero_); }
+  explicit Oracle(size_t sectors) {
+    begin(Life::Origin{.gateway = "(creation)"}, Disk(sectors, 0), life_zero_);
+  }
 
   Moment next_moment() noexcept { return ++moment_; }
   Tag next_tag() noexcept { return ++tag_; }
 
-  // A gateway came online in `epoch` and read this image. `life` is filled in any case.
-  Verdict begin(std::string gateway, uint64_t epoch, Disk image, std::shared_ptr<Life>& life);
+  // A gateway came online and read this image. `life` is filled in any case.
+  Verdict begin(Life::Origin origin, Disk image, std::shared_ptr<Life>& life);
 
-  // Flushes that were answered with success; `issued` is when they were asked for.
-  Verdict flushed(Life& life, Moment issued);
-  Verdict forced(Life& life, Life::CommandId command);
+  // A flush was answered with success; `issued` is when it was asked for.
+  Verdict flushed(Life& life, Moment issued, Grade grade);
+  // A command was answered with success.
+  Verdict promised(Life& life, Life::CommandId command, Grade grade);
   Verdict stopped(Life& life);  // cleanly: everything answered so far is safe
+  // Everything answered so far is in the store, and nobody has claimed the volume yet.
+  Verdict stored(Life& life);
+
+  // A gateway tries to attach by force, with this journal or with none.
+  ForceId force_begins(DiskId journal);
+  void force_ends(ForceId force) { forces_[force - 1].ended = next_moment(); }
+
+  void power_cut(DiskId journal) { has_kept(journal, Grade::machine); }
+  void went_back(DiskId journal) { has_kept(journal, Grade::store); }
 
  private:
-  Verdict judge_promise(const Life& life) const;
+  struct Force {
+    DiskId journal;
+    Moment begun;
+    Moment ended = kNever;
+  };
+  using Lives = std::map<uint64_t, std::shared_ptr<Life>>;  // by epoch
 
-  std::map<uint64_t, std::shared_ptr<Life>> lives_;  // by epoch
+  Verdict judge_promise(const Life& life) const;
+  Verdict judge_image(Lives::const_iterator at, Lives::const_iterator& by) const;
+  Grade kept(const Life& life, const Life& next) const;
+  void has_kept(DiskId journal, Grade grade);
+
+  Lives lives_;
+  std::vector<Force> forces_;
   std::shared_ptr<Life> life_zero_;
   Moment moment_ = 0;
   Tag tag_ = 0;

@@ -98,11 +98,12 @@ TEST_F(Simulation, EveryHistoryIsAsItShouldBe) {
   }
   std::printf(
       "%s\n",
-      fmt::format("{} histories: {} steps, {:.1f} hours of virtual time, {} lives, {} "
-                  "fenced, {} crashes, {} commands, {} cancelled, {} flushes, {} "
-                  "reads, {} deletes, {} requests",
-                  seeds, steps, virtual_seconds / 3600, counts.lives, counts.fenced, counts.crashes,
-                  counts.commands, counts.cancelled, counts.flushes, counts.reads, counts.deletes,
+      fmt::format("{} histories: {} steps, {:.1f} hours of virtual time, {} lives, {} by force, {} "
+                  "refused, {} fenced, {} crashes, {} power cuts, {} commands, {} cancelled, {} "
+                  "flushes, {} reads, {} deletes, {} settled, {} requests",
+                  seeds, steps, virtual_seconds / 3600, counts.lives, counts.forced, counts.refused,
+                  counts.fenced, counts.crashes, counts.power_cuts, counts.commands,
+                  counts.cancelled, counts.flushes, counts.reads, counts.deletes, counts.settled,
                   counts.requests)
           .c_str());
 }

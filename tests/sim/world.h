@@ -17,6 +17,10 @@ struct WorldOptions {
   ClusterOptions cluster;
   NetworkOptions network;
   uint32_t block_size = 512;
+  // Of the gateways.
+  bool journals = false;
+  bool durable_in_journal = false;
+  double forced = 0;  // attaches
 };
 
 class World {
@@ -29,6 +33,9 @@ class World {
         cluster(timeline, trace, chance.apart(), options.cluster),
         network_options(options.network),
         block_size(options.block_size),
+        journals(options.journals),
+        durable_in_journal(options.durable_in_journal),
+        forced(options.forced),
         corruption_expected(options.cluster.bit_rot > 0) {}
 
   // The first thing that was wrong; the history ends there.
@@ -37,6 +44,7 @@ class World {
     trace.note("FAILED: {}", what);
     failure = std::move(what);
   }
+  DiskId next_disk() noexcept { return ++disks_; }
   void judge(Verdict verdict) {
     if (verdict) fail(std::move(*verdict));
   }
@@ -45,6 +53,7 @@ class World {
 
  private:
   SeededRandom seeded_;
+  DiskId disks_ = 0;
 
  public:
   Trace trace;
@@ -55,6 +64,9 @@ class World {
   Oracle oracle{kSectors};
   VolumeDescriptor descriptor;
   const uint32_t block_size;
+  const bool journals;
+  const bool durable_in_journal;
+  const double forced;
   const bool corruption_expected;  // reads may fail with it while the weather is bad
   std::optional<std::string> failure;
   Counts counts;

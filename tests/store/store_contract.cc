@@ -157,6 +157,16 @@ TEST_P(StoreContract, NeverGivesFewerBytesThanAskedFor) {
   EXPECT_FALSE(user_.get(kA, {2, UINT64_MAX - 1}).ok()) << "the end of the range overflows";
 }
 
+TEST_P(StoreContract, GivesWhatThereIsWhereTheRangeMayEndEarly) {
+  ASSERT_TRUE(user_.create_container("box").ok());
+  ASSERT_TRUE(user_.put(kA, "0123456789").ok());
+  EXPECT_EQ(user_.get(kA, {0, 11, true})->text(), "0123456789");
+  EXPECT_EQ(user_.get(kA, {9, 1 << 20, true})->text(), "9");
+  EXPECT_EQ(user_.get(kA, {3, 4, true})->text(), "3456");
+  EXPECT_FALSE(user_.get(kA, {11, 1, true}).ok());
+  EXPECT_EQ(code_of(user_.get({"box", "none"}, {0, 11, true})), ErrorCode::not_found);
+}
+
 TEST_P(StoreContract, KeepsEmptyObjects) {
   ASSERT_TRUE(user_.create_container("box").ok());
   ASSERT_TRUE(user_.put(kA, "").ok());

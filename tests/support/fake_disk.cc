@@ -14,6 +14,11 @@ namespace swiftness {
 // Bytes of a large disk of which little is used; what was never written is zero.
 class FakeDisk::Image {
  public:
+  Image() = default;
+  Image(const Image& other) {
+    for (const auto& [number, page] : other.pages_) pages_[number] = std::make_unique<Page>(*page);
+  }
+
   void read(uint64_t offset, std::span<std::byte> target) const {
     while (!target.empty()) {
       const uint64_t skip = offset % kPageBytes;
@@ -47,6 +52,7 @@ class FakeDisk::File final : public LocalFile {
   File(FakeDisk& disk, std::shared_ptr<bool> alive) : disk_(disk), alive_(std::move(alive)) {}
 
   uint64_t size() const noexcept override { return disk_.size_; }
+  bool try_read(uint64_t offset, std::span<std::byte> target) noexcept override;
   Async<Buffer> read(uint64_t offset, size_t length) override;
   Async<void> write(uint64_t offset, BufferList data) override;
   Async<void> sync() override;
@@ -68,6 +74,14 @@ Task FakeDisk::File::take(Duration time) {
   }
 }
 
+bool FakeDisk::File::try_read(uint64_t offset, std::span<std::byte> target) noexcept {
+  CHECK(offset <= disk_.size_ && target.size() <= disk_.size_ - offset);
+  if (!*alive_ || !disk_.chance(disk_.faults_.cached)) return false;
+  if (disk_.is_spoilt(offset, target.size())) return false;
+  disk_.cache_->read(offset, target);
+  return true;
+}
+
 Async<Buffer> FakeDisk::File::read(uint64_t offset, size_t length) {
   CHECK(offset <= disk_.size_ && length <= disk_.size_ - offset);
   if (!*alive_) co_return gone();
@@ -75,8 +89,7 @@ Async<Buffer> FakeDisk::File::read(uint64_t offset, size_t length) {
   co_await take(disk_.draw(disk_.faults_.read));
   if (!*alive_) co_return gone();
   if (fails) co_return Error(ErrorCode::unavailable, "fake disk: a read that fails");
-  const auto spoilt = disk_.spoilt_.lower_bound(offset / kSectorBytes);
-  if (spoilt != disk_.spoilt_.end() && *spoilt * kSectorBytes < offset + length) {
+  if (disk_.is_spoilt(offset, length)) {
     co_return Error(ErrorCode::corrupt, "fake disk: a sector that cannot be read");
   }
   Buffer data = Buffer::allocate(length);
@@ -86,7 +99,6 @@ Async<Buffer> FakeDisk::File::read(uint64_t offset, size_t length) {
 
 Async<void> FakeDisk::File::write(uint64_t offset, BufferList data) {
   CHECK(offset <= disk_.size_ && data.size() <= disk_.size_ - offset);
-  CHECK(offset % kSectorBytes == 0 && data.size() % kSectorBytes == 0);
   if (!*alive_) co_return gone();
   ++disk_.writes_;
   const bool fails = disk_.chance(disk_.faults_.write_fails);
@@ -160,6 +172,18 @@ void FakeDisk::power_cut() {
   forgotten_.clear();
 }
 
+std::unique_ptr<FakeDisk> FakeDisk::copy(uint64_t seed) const {
+  auto out = std::make_unique<FakeDisk>(size_, seed, faults_);
+  out->cache_ = std::make_unique<Image>(*cache_);
+  out->medium_ = std::make_unique<Image>(*cache_);
+  return out;
+}
+
+bool FakeDisk::is_spoilt(uint64_t offset, uint64_t length) const {
+  const auto spoilt = spoilt_.lower_bound(offset / kSectorBytes);
+  return spoilt != spoilt_.end() && *spoilt * kSectorBytes < offset + length;
+}
+
 void FakeDisk::write_back(uint64_t sector) {
   std::memcpy(medium_->sector(sector), cache_->sector(sector), kSectorBytes);
 }
@@ -184,23 +208,31 @@ Duration FakeDisk::draw(const DiskFaults::Delay& delay) {
   return delay.at_least + Duration(random_() % (span + 1));
 }
 
+uint64_t FakeDisk::Write::end_sector() const {
+  return (offset + data.size() + kSectorBytes - 1) / kSectorBytes;
+}
+
 void FakeDisk::apply(const Write& write) {
-  for (uint64_t i = 0; i < write.data.size() / kSectorBytes; ++i) apply_sector(write, i);
+  for (uint64_t i = write.offset / kSectorBytes; i < write.end_sector(); ++i) {
+    apply_sector(write, i);
+  }
 }
 
 void FakeDisk::apply_some(const Write& write) {
-  for (uint64_t i = 0; i < write.data.size() / kSectorBytes; ++i) {
+  for (uint64_t i = write.offset / kSectorBytes; i < write.end_sector(); ++i) {
     if (chance(0.5)) apply_sector(write, i);
   }
 }
 
-void FakeDisk::apply_sector(const Write& write, uint64_t index) {
-  const uint64_t sector = write.offset / kSectorBytes + index;
+void FakeDisk::apply_sector(const Write& write, uint64_t sector) {
   const bool was_clean = dirty_.insert(sector).second;
   // What was there before may have reached the medium just now.
   if (!was_clean && chance(faults_.written_back)) write_back(sector);
   spoilt_.erase(sector);
-  std::memcpy(cache_->sector(sector), write.data.data() + index * kSectorBytes, kSectorBytes);
+  const uint64_t begin = std::max(write.offset, sector * kSectorBytes);
+  const uint64_t end = std::min(write.offset + write.data.size(), (sector + 1) * kSectorBytes);
+  std::memcpy(cache_->sector(sector) + begin % kSectorBytes,
+              write.data.data() + (begin - write.offset), end - begin);
 }
 
 void FakeDisk::flip_bit(uint64_t bit) {

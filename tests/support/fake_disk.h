@@ -8,8 +8,7 @@
 //     written back, independently of all others: writes are lost, torn and reordered. Of a sync
 //     that was under way any part has reached the medium. A sector is never torn.
 //   - process_crash(): completed writes stay and are as unsynced as before; of a write under way
-//   any
-//     sectors were written.
+//     any sectors were written.
 //   - A failed write has written any of its sectors. A failed sync leaves on the medium any of the
 //     sectors that it was to cover and forgets the others: reads show them until a power cut, but
 //     no later sync brings them to the medium.
@@ -40,6 +39,7 @@ struct DiskFaults {
   double sync_fails = 0;
   double read_fails = 0;  // with `unavailable`
   bool full = false;
+  double cached = 0;          // chance that try_read() need not wait
   double written_back = 0.5;  // chance that a sector reached the medium before a power cut unasked
   Delay write;                // zero: the call suspends, but takes no time
   Delay sync;
@@ -58,6 +58,9 @@ class FakeDisk {
 
   void power_cut();
   void process_crash();
+
+  // Another disk with what reads show now, all of it on the medium: a copy that somebody made.
+  std::unique_ptr<FakeDisk> copy(uint64_t seed) const;
 
   void set_faults(const DiskFaults& faults) noexcept { faults_ = faults; }
   const DiskFaults& faults() const noexcept { return faults_; }
@@ -78,13 +81,15 @@ class FakeDisk {
   struct Write {
     uint64_t offset;
     Buffer data;
+    uint64_t end_sector() const;  // one behind the last it touches
   };
 
   bool chance(double probability);
+  bool is_spoilt(uint64_t offset, uint64_t length) const;
   Duration draw(const DiskFaults::Delay& delay);
   void apply(const Write& write);
   void apply_some(const Write& write);
-  void apply_sector(const Write& write, uint64_t index);
+  void apply_sector(const Write& write, uint64_t sector);
   void write_back(uint64_t sector);
   void crash();
 

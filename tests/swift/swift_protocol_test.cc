@@ -56,6 +56,17 @@ TEST(SwiftProtocol, AcceptsExactlyTheRangeAskedFor) {
   EXPECT_EQ(judged(404, "", "")->code, ErrorCode::not_found);
 }
 
+TEST(SwiftProtocol, AcceptsLessOnlyWhereTheRangeMayEndEarly) {
+  const ByteRange kRange{10, 5, true};
+  auto judged = [&](std::string_view body, std::string content_range) {
+    return judge_range(answer(206, body, {{"Content-Range", content_range}}), kRange);
+  };
+  EXPECT_FALSE(judged("abcde", "bytes 10-14/100"));
+  EXPECT_FALSE(judged("abcd", "bytes 10-13/14")) << "all there is";
+  EXPECT_TRUE(judged("abcd", "bytes 10-13/100")->retriable) << "there is more";
+  EXPECT_TRUE(judged("abc", "bytes 10-13/14")->retriable) << "short body";
+}
+
 TEST(SwiftProtocol, AWholeObjectComesWithItsLength) {
   EXPECT_FALSE(judge_whole(answer(200, "abc", {{"Content-Length", "3"}})));
   EXPECT_FALSE(judge_whole(answer(200, "", {{"Content-Length", "0"}})));

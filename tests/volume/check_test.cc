@@ -633,7 +633,7 @@ TEST_F(CheckTest, WhatTheStoreDoesNotKnowIsInDoubt) {
 
 TEST_F(CheckTest, AnUnreachableStoreIsDoubtNotDamage) {
   write_era(0, 20);
-  for (StoreCall call : {StoreCall::presence, StoreCall::get, StoreCall::head}) {
+  for (StoreCall call : {StoreCall::presence, StoreCall::get}) {
     FaultyStore store(std::make_unique<MemoryStore>(shared_.io.get_executor(), shared_.contents),
                       shared_.io.get_executor(), 7);
     store.fail_next(call, "", 1000000);

@@ -211,32 +211,32 @@ TEST_F(ChunkReaderTest, ASequentialReaderIsWaitedFor) {
     ASSERT_TRUE(gateway_->holds(at, 64, 1));
     settle();  // the reader thinks; what was begun for it arrives
   }
-  EXPECT_LE(gets(), 90u) << "about one for each MiB";
+  EXPECT_LE(gets(), 30u) << "about one for each 4 MiB";
   EXPECT_LE(gateway_->volume.status().reads.misses, 3u);
   EXPECT_LE(gateway_->volume.status().reads.from_store, ByteCount(kBytes + kBytes / 32));
 }
 
 TEST_F(ChunkReaderTest, SeveralLargeGetsAreUnderWayForAStream) {
   attach();
-  for (uint64_t at = 0; at < 65536; at += 8192) ASSERT_TRUE(gateway_->write(at, 8192, 1).ok());
+  for (uint64_t at = 0; at < 131072; at += 8192) ASSERT_TRUE(gateway_->write(at, 8192, 1).ok());
   store_and_reattach();
-  for (uint64_t at = 0; at < 32768; at += 512) {
+  for (uint64_t at = 0; at < 65536; at += 512) {
     ASSERT_TRUE(gateway_->holds(at, 512, 1));
     settle();
   }
   gateway_->store.hold(StoreCall::get, "chunk/");
   const uint64_t before = gets();
   std::vector<std::shared_ptr<Reading>> readings;
-  for (uint64_t at = 32768; at < 32768 + 8192; at += 512) {
+  for (uint64_t at = 65536; at < 65536 + 32768; at += 512) {
     readings.push_back(begin_read(at, 512));
     settle();
   }
   EXPECT_GE(gateway_->store.held(), 4u);
-  EXPECT_LE(gets() - before, 6u);
+  EXPECT_LE(gets() - before, 7u);
   gateway_->store.release();
   settle();
   for (uint64_t i = 0; i < readings.size(); ++i) {
-    EXPECT_TRUE(readings[i]->holds(32768 + i * 512, 512, 1));
+    EXPECT_TRUE(readings[i]->holds(65536 + i * 512, 512, 1));
   }
 }
 
@@ -322,6 +322,7 @@ TEST_F(ChunkReaderTest, WhatWasPrefetchedNeedsNoStore) {
 }
 
 TEST_F(ChunkReaderTest, PrefetchTakesWhatThereIsRoomForAndSaysSo) {
+  options_.read_memory = ByteCount(16 * kMiB);
   attach();
   for (uint64_t at = 0; at < 65536; at += 8192) ASSERT_TRUE(gateway_->write(at, 8192, 1).ok());
   store_and_reattach();

@@ -42,14 +42,11 @@ TEST_F(RecoveryTest, AnErrorInRollForwardEndsTheAttemptNotTheLog) {
   ASSERT_TRUE(writer_.attach().ok());
   write_chunks(5);
   writer_.crash();
-  for (StoreCall call : {StoreCall::head, StoreCall::get}) {
-    Gateway reader(shared_, disk_, 2);
-    reader.store.fail_next(call, "chunk/", 1);
-    EXPECT_FALSE(reader.attach().ok());
-    ASSERT_TRUE(reader.attach().ok());
-    for (uint64_t i = 0; i < 5; ++i) EXPECT_TRUE(reader.holds(i * 10, 10, i + 1));
-    reader.crash();
-  }
+  Gateway reader(shared_, disk_, 2);
+  reader.store.fail_next(StoreCall::get, "chunk/", 1);
+  EXPECT_FALSE(reader.attach().ok());
+  ASSERT_TRUE(reader.attach().ok());
+  for (uint64_t i = 0; i < 5; ++i) EXPECT_TRUE(reader.holds(i * 10, 10, i + 1));
 }
 
 TEST_F(RecoveryTest, AFalse404IsNotTheEndOfTheLog) {
@@ -57,7 +54,7 @@ TEST_F(RecoveryTest, AFalse404IsNotTheEndOfTheLog) {
   write_chunks(5);
   writer_.crash();
   Gateway reader(shared_, disk_, 2);
-  reader.store.fail_next(StoreCall::head, "chunk/", 1, ErrorCode::not_found);
+  reader.store.fail_next(StoreCall::get, "chunk/", 1, ErrorCode::not_found);
   EXPECT_FALSE(reader.attach().ok());
   ASSERT_TRUE(reader.attach().ok());
   EXPECT_TRUE(reader.holds(40, 10, 5));

@@ -324,5 +324,21 @@ TEST_F(StoreAway, AJournalThatCannotBeReadKeepsWhatItHasFromTheStore) {
   expect_all(*second);
 }
 
+TEST_F(StoreAway, DecayInTheJournalIsNeverUploaded) {
+  auto gateway = small_gateway();
+  gateway->store.set_down(true);
+  write_all(*gateway);
+  // A bit of data, not of padding: every byte of the journal's middle is of one or the other.
+  for (uint64_t at = 8 << 20; at < 16 << 20; at += 64 << 10) home_.disk().flip_bit(at * 8);
+  gateway->store.set_down(false);
+  run_until(shared_.io, [&] {
+    return gateway->volume.status().trouble.find("checksum") != std::string::npos;
+  });
+  const uint64_t stuck = gateway->volume.status().durable_sequence;
+  run(shared_.io, sleep_for(std::chrono::milliseconds(50)));
+  EXPECT_EQ(gateway->volume.status().durable_sequence, stuck);
+  gateway->crash();
+}
+
 }  // namespace
 }  // namespace swiftness
