@@ -183,14 +183,14 @@ Async<void> Volume::stop() {
     }
   }
   const bool complete = safe.ok() && uploader_.frontier() == uploader_.newest() && builder_.empty();
-  if (served && complete && !quitting_) {
+  while (served && complete && !quitting_) {
     // Only what is still ours can be given back.
-    Result<void> released = co_await check_ownership(objects_, era_);
+    Result<void> released = co_await verify_ownership_once();
     if (released) released = co_await release_era(objects_, Released{era_, uploader_.newest()});
-    if (!released) {
-      log::warning("volume {}: not released: {}", objects_.descriptor.name,
-                   released.error().message());
-    }
+    if (released) break;
+    log::warning("volume {}: not released: {}", objects_.descriptor.name,
+                 released.error().message());
+    if (!quitting_) co_await changed_.wait_for(options_.retry_pause);
   }
   const bool fenced = state_ == DeviceState::fenced;
   co_await halt();

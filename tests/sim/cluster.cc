@@ -481,10 +481,16 @@ bool Cluster::has_copy(const std::string& name) const {
                              [](const auto& copy) { return copy && !copy->tombstone; });
 }
 
-uint64_t Cluster::count(std::string_view part) const {
-  return static_cast<uint64_t>(std::ranges::count_if(objects_, [part](const auto& entry) {
-    return entry.first.find(part) != std::string::npos && entry.second.is_there();
-  }));
+uint64_t Cluster::count(std::string_view prefix) const {
+  uint64_t out = 0;
+  for (const auto& [container, contents] : containers_) {
+    for (const auto& [name, row] : contents.rows) {
+      if (row.deleted || !name.starts_with(prefix)) continue;
+      const auto object = objects_.find(container + "/" + name);
+      if (object != objects_.end() && object->second.is_there()) ++out;
+    }
+  }
+  return out;
 }
 
 uint64_t Cluster::bytes_stored() const {

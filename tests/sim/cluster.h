@@ -88,8 +88,9 @@ class Cluster {
   void on_delete(std::function<void(const std::string&)> hook) { on_delete_ = std::move(hook); }
   // Is a copy of it anywhere ("container/object")?
   bool has_copy(const std::string& name) const;
-  // Objects with this in their names.
-  uint64_t count(std::string_view part) const;
+  // Objects that are there and listed, with names that begin so. What came back when its tombstones
+  // were gone is not listed: nobody can find it.
+  uint64_t count(std::string_view prefix) const;
   uint64_t bytes_stored() const;  // of one copy each
   uint64_t requests() const noexcept { return requests_; }
 

@@ -356,14 +356,14 @@ std::string Gateway::too_much_space() const {
   if (status.dead.value() > awaiting + 2 * options.chunk_bytes) {
     return fmt::format("{} bytes in dead chunks", status.dead.value());
   }
-  const uint64_t chunks = world_.cluster.count("/chunk/");
+  const uint64_t chunks = world_.cluster.count("chunk/");
   if (chunks > status.chunks + status.chunks_in_flight) {
     return fmt::format("{} chunks in the store, {} are known", chunks, status.chunks);
   }
   // The last three, the start's, and what is on its way.
-  const uint64_t roots = world_.cluster.count("/root/");
+  const uint64_t roots = world_.cluster.count("root/");
   if (roots > 8) return fmt::format("{} roots", roots);
-  const uint64_t map_objects = world_.cluster.count("/map/");
+  const uint64_t map_objects = world_.cluster.count("map/");
   if (map_objects > 40) return fmt::format("{} map objects", map_objects);
   return {};
 }

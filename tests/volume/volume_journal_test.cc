@@ -160,6 +160,16 @@ TEST_F(JournaledVolume, ACleanStopReleasesTheVolume) {
   EXPECT_TRUE(second->holds(0, 8, 1));
 }
 
+TEST_F(JournaledVolume, ACleanStopTriesAgainUntilTheVolumeIsReleased) {
+  auto first = attached(home_);
+  ASSERT_TRUE(first->write(0, 8, 1).ok());
+  first->store.fail_next(StoreCall::put, "released/", 2);
+  ASSERT_TRUE(first->stop().ok());
+  FakeHome elsewhere;
+  auto second = attached(elsewhere);
+  EXPECT_TRUE(second->holds(0, 8, 1));
+}
+
 TEST_F(JournaledVolume, AnotherVolumesJournalIsSetAside) {
   auto first = attached(home_);
   ASSERT_TRUE(first->stop().ok());
