@@ -10,6 +10,7 @@ namespace swiftness {
 namespace {
 
 constexpr size_t kDeletedAtOnce = 64;
+constexpr double kMostLive = 0.85;   // of a chunk's bytes, beyond which moving them wins nothing
 constexpr double kReadWhole = 0.25;  // live part of a chunk above which it is read as a whole
 constexpr Duration kRetryPause = std::chrono::seconds(1);
 
@@ -35,6 +36,7 @@ std::vector<Victim> choose_victims(const ChunkLedger& ledger, Sequence durable,
   ledger.visit([&](const LedgerEntry& entry) {
     if (entry.live == 0 || entry.chunk > durable || excluded.contains(entry.chunk)) return;
     const double used = static_cast<double>(entry.live) / entry.stored;
+    if (used > kMostLive) return;
     const double age =
         static_cast<double>(durable.value() - std::min(durable, entry.birth).value()) + 1;
     const double score = (1 - used) * std::cbrt(age) / (1 + used);
@@ -49,7 +51,8 @@ std::vector<Victim> choose_victims(const ChunkLedger& ledger, Sequence durable,
 GarbageCollector::GarbageCollector(Gate& gate, const VolumeObjects& objects, const EraHistory& eras,
                                    ExtentMap& map, ChunkLedger& ledger, LeafLoader& loader,
                                    ChunkReader& reader, CollectorOptions options,
-                                   std::function<void(std::vector<ChunkPart>)> seal)
+                                   std::function<void(std::vector<ChunkPart>)> seal,
+                                   std::function<bool()> has_room)
     : gate_(gate),
       objects_(objects),
       eras_(eras),
@@ -59,6 +62,7 @@ GarbageCollector::GarbageCollector(Gate& gate, const VolumeObjects& objects, con
       reader_(reader),
       options_(options),
       seal_(std::move(seal)),
+      has_room_(std::move(has_room)),
       wake_(gate.executor()) {}
 
 void GarbageCollector::start() {
@@ -97,7 +101,9 @@ void GarbageCollector::root_written(const std::vector<Sequence>& dead, Sequence 
 
 Task GarbageCollector::run() {
   while (!stopping_) {
-    if (wants_cleaning()) {
+    // What is in the queue before users' data makes them wait.
+    const bool has_room = has_room_();
+    if (has_room && wants_cleaning()) {
       const TimePoint begun = now();
       const bool cleaned = co_await clean_one();
       // Foreground I/O first: as long a rest as the work was, unless garbage is winning.
@@ -107,14 +113,15 @@ Task GarbageCollector::run() {
       continue;
     }
     // The chunks they came from stay until then, and they may be many.
-    if (!moving_.empty() && until_moving_is_due() <= Duration::zero()) {
+    const bool may_seal = has_room && sealing_wins();
+    if (may_seal && until_moving_is_due() <= Duration::zero()) {
       seal_moving();
       continue;
     }
     const bool deleted = co_await delete_some();
-    if (deleted || stopping_ || wants_cleaning()) continue;
+    if (deleted || stopping_ || (has_room_() && wants_cleaning())) continue;
     std::optional<Duration> next = next_deletion();
-    if (!moving_.empty()) next = std::min(next.value_or(Duration::max()), until_moving_is_due());
+    if (may_seal) next = std::min(next.value_or(Duration::max()), until_moving_is_due());
     if (next) {
       co_await wake_.wait_for(std::max<Duration>(*next, std::chrono::milliseconds(1)));
     } else {
@@ -148,7 +155,7 @@ asio::awaitable<bool> GarbageCollector::clean_one() {
   excluded.insert(barren_.begin(), barren_.end());
   const std::vector<Victim> victims = choose_victims(ledger_, frontier_, excluded, 1);
   if (victims.empty()) {
-    if (!moving_.empty()) seal_moving();
+    if (sealing_wins()) seal_moving();
     co_return false;
   }
   const Sequence chunk = victims.front().chunk;
@@ -288,6 +295,14 @@ Async<void> GarbageCollector::fill(const ChunkHeader& header, std::vector<ChunkP
 // Data that were moved wait for company as long as chunks wait for their deletion.
 Duration GarbageCollector::until_moving_is_due() const {
   return moving_since_ + options_.deletion_delay - now();
+}
+
+// A chunk that is not full is made of moved data only where it takes less room than what they came
+// from: else a small one would be moved again and again.
+bool GarbageCollector::sealing_wins() const {
+  if (moving_.empty()) return false;
+  const size_t bytes = chunk_bytes_bound(moving_.size(), moving_.size(), moving_sectors_);
+  return moving_stored_ * kSectorBytes * 3 / 4 > bytes;
 }
 
 void GarbageCollector::seal_moving() {

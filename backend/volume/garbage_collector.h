@@ -26,7 +26,7 @@
 namespace swiftness {
 
 struct CollectorOptions {
-  double utilization = 0.72;  // live to stored, below which data are moved: 0.5 to 0.9
+  double utilization = 0.72;  // live to stored, below which data are moved: 0.5 to 0.8
   uint64_t slack_chunks = 4;  // full chunks that may be lost to garbage in any case
   Duration deletion_delay = std::chrono::seconds(60);
   ByteCount most_awaiting{uint64_t{1} << 30};  // beyond it, chunks are deleted without delay
@@ -34,8 +34,9 @@ struct CollectorOptions {
 };
 
 // Which chunks to clean next, the best first: the benefit (space won, for as long as it stays won)
-// to the cost (reading it, writing what is live), as LFS has it, but with the square root of the
-// age: as good for skewed writes, and near to greedy, which is the best, for uniform ones. Pure.
+// to the cost (reading it, writing what is live), as LFS has it, but with the cube root of the
+// age: as good for skewed writes, and near to greedy, which is the best, for uniform ones. Chunks
+// that are almost all live are left alone: moved data are never smaller. Pure.
 struct Victim {
   Sequence chunk;
   double score;
@@ -54,10 +55,11 @@ class GarbageCollector {
   };
 
   // `seal` makes a chunk of the parts that are still where they came from; it may be called from
-  // any step of the collector.
+  // any step of the collector. `has_room`: uploads keep up, so that moved data may join them.
   GarbageCollector(Gate& gate, const VolumeObjects& objects, const EraHistory& eras, ExtentMap& map,
                    ChunkLedger& ledger, LeafLoader& loader, ChunkReader& reader,
-                   CollectorOptions options, std::function<void(std::vector<ChunkPart>)> seal);
+                   CollectorOptions options, std::function<void(std::vector<ChunkPart>)> seal,
+                   std::function<bool()> has_room);
 
   void start();
   void stop();  // what is under way ends soon; the gate's owner closes it
@@ -93,6 +95,7 @@ class GarbageCollector {
   Async<bool> prove_dead(Sequence chunk);
   std::optional<Duration> next_deletion() const;
   Duration until_moving_is_due() const;
+  bool sealing_wins() const;
 
   Gate& gate_;
   const VolumeObjects& objects_;
@@ -103,6 +106,7 @@ class GarbageCollector {
   ChunkReader& reader_;
   const CollectorOptions options_;
   std::function<void(std::vector<ChunkPart>)> seal_;
+  std::function<bool()> has_room_;
   AsyncEvent wake_;
   bool stopping_ = false;
 

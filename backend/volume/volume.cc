@@ -147,7 +147,8 @@ void Volume::start_log(Era era, RecoveredLog log) {
   collecting.chunk_bytes = options_.chunk_bytes;
   collector_ = std::make_unique<GarbageCollector>(
       gate_, objects_, eras_, mapping_->map, mapping_->ledger, mapping_->loader, reader_,
-      collecting, [this](std::vector<ChunkPart> parts) { seal_moved(std::move(parts)); });
+      collecting, [this](std::vector<ChunkPart> parts) { seal_moved(std::move(parts)); },
+      [this] { return uploader_.has_room(); });
   collector_->durable(uploader_.frontier());
   if (options_.read_cache) {
     ReadCache::Open open = options_.read_cache->open;

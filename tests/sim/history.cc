@@ -87,7 +87,7 @@ VolumeOptions random_options(Chance& chance, const World& world) {
   options.map_memory = ByteCount(chance.one_in(2) ? 1 : 256 << 20);
   constexpr uint64_t kReadMemory[] = {0, 128 << 10, 1 << 20};
   options.read_memory = ByteCount(kReadMemory[chance.below(3)]);
-  options.collector.utilization = 0.5 + static_cast<double>(chance.below(40)) / 100;
+  options.collector.utilization = 0.5 + static_cast<double>(chance.below(30)) / 100;
   options.collector.slack_chunks = chance.below(3);
   options.collector.deletion_delay = milliseconds(chance.skewed(3000));
   if (chance.one_in(2)) options.retry_pause = milliseconds(1 + chance.below(1000));

@@ -231,6 +231,39 @@ TEST_F(Garbage, WhatWasErasedIsDeleted) {
   stop();
 }
 
+// A chunk of one small write is mostly header: to move it alone would make another such chunk.
+TEST_F(Garbage, SmallChunksAreNotMovedAgainAndAgain) {
+  attach(kDisk, options(0.72));
+  for (uint64_t i = 0; i < 3; ++i) {
+    const BlockRange range{Lba(i * 1000), BlockCount(1)};
+    BufferList data(pattern(i * 1000, 1, i));
+    ASSERT_TRUE(drive_to_end(
+        gateway_->volume.write(range, std::move(data), Durability::flushed, nullptr)).ok());
+  }
+  pass(std::chrono::minutes(10));
+  EXPECT_LE(gateway_->volume.status().newest_sequence, 4u);
+  stop();
+}
+
+// Moved data would make users' chunks wait behind them.
+TEST_F(Garbage, MovedDataDoNotQueueBeforeAStoreThatIsSlow) {
+  VolumeOptions chosen = options(0.72);
+  chosen.dirty_memory = ByteCount(64 << 20);
+  attach(kDisk, chosen);
+  uint64_t at = 0;
+  write(kBlocks / 2, [&at] { return at++; });
+  ASSERT_TRUE(drive_to_end(gateway_->volume.flush()).ok());
+  gateway_->store.hold(StoreCall::put, "chunk/");
+  std::mt19937_64 random(3);
+  write(kBlocks / 4, [&random] { return random() % (kBlocks / 2); });
+  pass(std::chrono::minutes(10));
+  const uint64_t written = uint64_t{kBlocks / 4} * kBlockSectors * 512 / chosen.chunk_bytes;
+  EXPECT_LE(gateway_->volume.status().chunks_in_flight, written + chosen.uploads_in_flight);
+  gateway_->store.release();
+  expect_data();
+  stop();
+}
+
 TEST_F(Garbage, SurvivesAttachAfterAttach) {
   std::mt19937_64 random(5);
   for (int round = 0; round < 6; ++round) {
