@@ -108,7 +108,7 @@ Task GarbageCollector::run() {
       const bool cleaned = co_await clean_one();
       // Foreground I/O first: as long a rest as the work was, unless garbage is winning.
       Duration rest = cleaned ? now() - begun : kRetryPause;
-      if (cleaned && behind()) rest = Duration::zero();
+      if (cleaned && behind() > 0) rest = Duration::zero();
       if (rest > Duration::zero() && !stopping_) co_await wake_.wait_for(rest);
       continue;
     }
@@ -141,12 +141,18 @@ bool GarbageCollector::wants_cleaning() const {
   return used - static_cast<double>(moving_stored_) > live / options_.utilization + slack;
 }
 
-bool GarbageCollector::behind() const {
+double GarbageCollector::behind() const {
   const double used = static_cast<double>((ledger_.stored() - ledger_.dead_stored()).value());
   const double live = static_cast<double>(ledger_.live().value());
   const double slack =
       static_cast<double>(options_.slack_chunks * options_.chunk_bytes / kSectorBytes);
-  return used > live / (options_.utilization - 0.04) + 2 * slack;
+  const double allowed = live / (options_.utilization - 0.04) + 2 * slack;
+  return allowed == 0 ? 0 : std::clamp(used / allowed - 1, 0.0, 1.0);
+}
+
+bool GarbageCollector::waits_for_root() const {
+  if (!condemned_.empty() && condemned_.rbegin()->first > oldest_covered_) return true;
+  return ledger_.dead_stored().value() * kSectorBytes > counters_.awaiting_bytes;
 }
 
 asio::awaitable<bool> GarbageCollector::clean_one() {

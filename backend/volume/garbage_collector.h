@@ -26,7 +26,7 @@
 namespace swiftness {
 
 struct CollectorOptions {
-  double utilization = 0.72;  // live to stored, below which data are moved: 0.5 to 0.8
+  double utilization = 0.72;  // live to stored, below which data are moved: 0.5 to 0.84
   uint64_t slack_chunks = 4;  // full chunks that may be lost to garbage in any case
   Duration deletion_delay = std::chrono::seconds(60);
   ByteCount most_awaiting{uint64_t{1} << 30};  // beyond it, chunks are deleted without delay
@@ -72,10 +72,11 @@ class GarbageCollector {
   void durable(Sequence frontier);  // chunks up to it are in the store
   void look();                      // something changed: is there anything to do?
 
-  // More space is in use than should be, and cleaning does not keep up with the writers.
-  bool behind() const;
-  // Chunks wait for a checkpoint, to be chosen again or to be known dead.
-  bool wants_checkpoint() const noexcept { return !barren_.empty() || !proven_.empty(); }
+  // More space is in use than should be, and cleaning does not keep up with the writers: 0 when it
+  // does, 1 when twice as much is in use as may be.
+  double behind() const;
+  // Dead chunks stay until further roots are written.
+  bool waits_for_root() const;
   const Counters& counters() const noexcept { return counters_; }
 
  private:

@@ -337,10 +337,9 @@ Async<BufferList> Volume::read_sectors(SectorRange sectors) {
 
 // Waits until write buffer and journal have room. Afterwards the caller goes on without suspending.
 Async<void> Volume::admit(uint64_t bytes, size_t extents, TicketPtr ticket) {
-  // Garbage or a slow store is winning: each write gives way a little.
-  constexpr Duration kToGarbage = std::chrono::milliseconds(5);
-  const Duration pause = std::max(give_way(), collector_->behind() ? kToGarbage : Duration::zero());
-  if (pause > Duration::zero() && !quitting_) co_await changed_.wait_for(pause);
+  // Garbage or a slow store is winning: each write gives way.
+  const TimePoint admitted_at = now() + give_way();
+  while (now() < admitted_at && !quitting_) co_await changed_.wait_for(admitted_at - now());
 
   const uint64_t cost = bytes + extents * kEntryCost;
   const uint64_t limit = options_.dirty_memory.value();
@@ -546,6 +545,7 @@ void Volume::send(SealedChunk chunk) {
     }
   }
   last_hash_ = chunk.header_hash;
+  sealed_at_ = now();
   ++chunks_since_root_;
   bytes_since_root_ += header.object_size;
   put_bytes_ += header.object_size;
@@ -663,6 +663,7 @@ Task Volume::watch_fence() {
       co_await changed_.wait_for(left);
       continue;
     }
+    if (checkpoint_due()) start_checkpoint();
     if (!verifying_) {
       Result<void> ours = co_await verify_ownership();
       if (!ours) log::debug("volume {}: {}", objects_.descriptor.name, ours.error().message());
@@ -681,10 +682,14 @@ Task Volume::watch_fence() {
 
 // Often enough that an attach reads few chunks, seldom enough that roots cost little beside them.
 bool Volume::checkpoint_due() const {
+  constexpr Duration kIdle = std::chrono::minutes(1);
   constexpr uint64_t kLeastChunks = 8;
   constexpr uint64_t kMostShare = 16;  // of what the ledger takes, which every root writes
   if (checkpointing_ || quitting_ || state_ != DeviceState::online) return false;
   if (chunks_since_root_ >= options_.checkpoint_every) return true;
+  // In a volume that nobody writes to, roots are what lets garbage go.
+  const bool idle = now() - std::max(sealed_at_, rooted_at_) >= kIdle;
+  if (idle && (chunks_since_root_ > 0 || collector_->waits_for_root())) return true;
   if (chunks_since_root_ < std::min<uint64_t>(kLeastChunks, options_.checkpoint_every))
     return false;
   if (mapping_->map.change_memory().value() > options_.map_memory.value() / 4) return true;
@@ -707,6 +712,7 @@ void Volume::take_snapshot() {
   CoveredLog covered{uploader_.newest(), last_hash_, position_, size_,
                      objects_.descriptor.block_size};
   snapshot_ = mapping_->checkpointer.snapshot(covered);
+  rooted_at_ = now();
   chunks_since_root_ = 0;
   bytes_since_root_ = 0;
   changed_.notify_all();

@@ -219,6 +219,8 @@ class Volume final : public BlockDevice {
   ReadAhead sequential_;
   uint32_t prefetches_ = 0;                      // under way
   std::unique_ptr<GarbageCollector> collector_;  // while online
+  TimePoint sealed_at_{};  // the newest chunk of this life
+  TimePoint rooted_at_{};  // the newest snapshot
   uint32_t chunks_since_root_ = 0;
   uint64_t bytes_since_root_ = 0;  // of chunks
   bool checkpointing_ = false;

@@ -264,10 +264,17 @@ Duration Volume::give_way() const {
   } else {
     over = over * 2 - 1;
   }
-  if (over <= 0) return Duration::zero();
-  over = std::min(over, 1.0);
-  return std::chrono::duration_cast<Duration>(
-      std::chrono::duration<double>(kMostSeconds * over * over * over));
+  Duration pause{};
+  if (over > 0) {
+    over = std::min(over, 1.0);
+    pause = std::chrono::duration_cast<Duration>(
+        std::chrono::duration<double>(kMostSeconds * over * over * over));
+  }
+  if (const double behind = collector_->behind(); behind > 0) {
+    const std::chrono::duration<double> to_garbage(0.005 + kMostSeconds * behind * behind);
+    pause = std::max(pause, std::chrono::duration_cast<Duration>(to_garbage));
+  }
+  return pause;
 }
 
 }  // namespace swiftness

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "backend/object_store.h"
-#include "tests/store/run.h"
+#include "tests/support/run.h"
 
 namespace swiftness::test {
 

@@ -1,31 +1,49 @@
-// Runs a coroutine to its end on an io_context that has other work as well.
+// Runs coroutines to their end, as if they blocked, on an io_context that has other work as well.
+// Under a VirtualClock time passes whenever nobody has anything else to do.
 #pragma once
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <exception>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "backend/base/async.h"
+#include "backend/base/check.h"
+#include "backend/base/clock.h"
 
 namespace swiftness {
+
+// One handler, or the wait for one. False: there is nothing left to do.
+inline bool run_a_step(asio::io_context& io) {
+  VirtualClock* clock = VirtualClock::of_this_thread();
+  if (clock == nullptr) return io.run_one() > 0;
+  return io.poll_one() > 0 || clock->advance();
+}
 
 // Runs what there is until the predicate holds, which it must before there is nothing left to do.
 template <class Predicate>
 void run_until(asio::io_context& io, Predicate predicate) {
   io.restart();
-  while (!predicate() && io.run_one() > 0) {
+  while (!predicate() && run_a_step(io)) {
   }
   CHECK(predicate());  // otherwise it waits for something nobody will do
 }
 
+inline void rethrow(std::exception_ptr failure) {
+  if (failure) std::rethrow_exception(failure);
+}
+
+inline Task keep_done(Task work, bool& done) {
+  co_await std::move(work);
+  done = true;
+}
+
 inline void run(asio::io_context& io, Task work) {
   bool done = false;
-  asio::co_spawn(io, std::move(work), [&done](std::exception_ptr failure) {
-    if (failure) std::rethrow_exception(failure);
-    done = true;
-  });
+  asio::co_spawn(io, keep_done(std::move(work), done), rethrow);
   run_until(io, [&done] { return done; });
 }
 
@@ -37,8 +55,26 @@ Task keep_outcome(asio::awaitable<T> work, std::optional<T>& outcome) {
 template <class T>
 T run(asio::io_context& io, asio::awaitable<T> work) {
   std::optional<T> outcome;
-  run(io, keep_outcome(std::move(work), outcome));
+  asio::co_spawn(io, keep_outcome(std::move(work), outcome), rethrow);
+  run_until(io, [&outcome] { return outcome.has_value(); });
   return std::move(*outcome);
 }
+
+// A call that goes on while the test does other things.
+template <class T>
+class Started {
+ public:
+  Started(asio::io_context& io, asio::awaitable<T> call) : out_(new std::optional<T>) {
+    asio::co_spawn(io, keep(out_, std::move(call)), rethrow);
+  }
+  bool done() const { return out_->has_value(); }
+  T& result() { return out_->value(); }
+
+ private:
+  static Task keep(std::shared_ptr<std::optional<T>> out, asio::awaitable<T> call) {
+    out->emplace(co_await std::move(call));
+  }
+  std::shared_ptr<std::optional<T>> out_;
+};
 
 }  // namespace swiftness

@@ -6,15 +6,13 @@
 #include <cstdlib>
 #include <mutex>
 
-#include "tests/store/run.h"
+#include "tests/support/run.h"
 #include "tests/swift/scripted_server.h"
 
 namespace swiftness {
 namespace {
 
 using namespace std::chrono_literals;
-using test::run;
-using test::Started;
 
 class HttpEngineTest : public testing::Test {
  protected:

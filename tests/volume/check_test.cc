@@ -705,7 +705,7 @@ Task live_on(Volume& one, Volume& other, uint64_t seed, const uint64_t& steps, c
 TEST_F(CheckTest, AGatewayAtWorkIsNoDamage) {
   uint64_t looked_again = 0;
   uint64_t deleted = 0;
-  for (uint64_t seed = 1; seed <= 12; ++seed) {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
     SharedStore shared;
     const VolumeDescriptor disk = shared.create(kDisk);
     VolumeOptions served = small_chunks();
@@ -753,8 +753,8 @@ TEST_F(CheckTest, AGatewayAtWorkIsNoDamage) {
   }
   RecordProperty("deleted", std::to_string(deleted));
   RecordProperty("looked_again", std::to_string(looked_again));
-  EXPECT_GT(deleted, 100u) << "nothing was deleted meanwhile";
-  EXPECT_GT(looked_again, 5u) << "or the check never met any of it";
+  EXPECT_GT(deleted, 50u) << "nothing was deleted meanwhile";
+  EXPECT_GT(looked_again, 2u) << "or the check never met any of it";
 }
 
 // ---- names -------------------------------------------------------------------------------------

@@ -344,9 +344,9 @@ TEST_F(StoreAway, DecayInTheJournalIsNeverUploaded) {
   run_until(shared_.io, [&] {
     return gateway->volume.status().trouble.find("checksum") != std::string::npos;
   });
-  const uint64_t stuck = gateway->volume.status().durable_sequence;
+  // Those before it arrive; it never does.
   run(shared_.io, sleep_for(std::chrono::milliseconds(50)));
-  EXPECT_EQ(gateway->volume.status().durable_sequence, stuck);
+  EXPECT_LT(gateway->volume.status().durable_sequence, gateway->volume.status().newest_sequence);
   gateway->crash();
 }
 
