@@ -106,10 +106,13 @@ void Journal::choose(const SuperblockSlot& a, const SuperblockSlot& b) {
 Async<void> Journal::scan() {
   ring_ = JournalRing(*file_, superblock_.ring_bytes);
   reader_ = JournalReader(ring_);
+  first_ = superblock_.tail_position;
+  head_ = written_end_ = superblock_.tail_offset;
+  written_ = synced_ = newest();
+  if (superblock_.closed) co_return Result<void>();
   Result<ScannedRing> found = co_await scan_ring(ring_, superblock_);
   if (!found) co_return found.error();
   starts_ = std::move(found->starts);
-  first_ = superblock_.tail_position;
   head_ = written_end_ = found->head;
   written_ = newest();
   synced_ = std::min(found->proven, newest());
@@ -137,6 +140,7 @@ Superblock Journal::next_superblock(Era era, Era last_started) const {
   next.tail_offset = tail();
   next.tail_position = first_;
   next.retired = false;
+  next.closed = false;
   if (!starts_.empty()) return next;
   // Nothing to keep: a new ring, in which no byte of the old one means anything.
   next.generation = random_number();
@@ -453,11 +457,8 @@ Task Journal::mark_retired() {
   if (!stamped_) co_return;
   superblock_busy_ = true;
   Superblock next = superblock_;
-  next.sequence += 1;
   next.retired = true;
-  BufferList bytes(Buffer::own(encode(next)));
-  Result<void> done = co_await file_->write(kSuperblockPlaces[1 - slot_], std::move(bytes));
-  if (done) done = co_await file_->sync();
+  Result<void> done = co_await write_superblock(next);
   if (!done) log::debug("journal: cannot mark it as retired: {}", done.error().message());
   superblock_busy_ = false;
   superblock_free_.notify_all();
@@ -467,8 +468,25 @@ Error Journal::closed() const {
   return Error(ErrorCode::cancelled, "the journal is closed");
 }
 
+// Where nobody has to hear of a failure.
+Async<void> Journal::write_superblock(Superblock next) {
+  next.sequence = superblock_.sequence + 1;
+  BufferList bytes(Buffer::own(encode(next)));
+  Result<void> done = co_await file_->write(kSuperblockPlaces[1 - slot_], std::move(bytes));
+  if (done) done = co_await file_->sync();
+  co_return done;
+}
+
 Task Journal::close() {
-  return gate_.close();
+  co_await gate_.close();
+  if (!stamped_ || failed_ || !starts_.empty() || superblock_.closed) co_return;
+  Superblock next = superblock_;
+  next.tail_offset = head_;
+  next.tail_position = first_;
+  next.closed = true;
+  Result<void> done = co_await write_superblock(next);
+  if (done) superblock_ = next;
+  if (!done) log::debug("journal: cannot mark it as closed: {}", done.error().message());
 }
 
 }  // namespace swiftness

@@ -118,8 +118,9 @@ class Journal {
   void on_change(std::function<void()> tell) { tell_ = std::move(tell); }
 
   // Writes out what is enqueued, then ends. Later enqueues are refused, later waits get
-  // `cancelled`. What was not synced stays so. Once it has returned the journal may be destroyed,
-  // which closes the file.
+  // `cancelled`. What was not synced stays so. When nothing is live the superblock says so: the next
+  // open_journal() does not read the ring. Once it has returned the journal may be destroyed, which
+  // closes the file.
   Task close();
 
  private:
@@ -143,6 +144,7 @@ class Journal {
   Task write_out();
   Task remember_tail();
   Task mark_retired();
+  Async<void> write_superblock(Superblock next);
   void fail(const Error& error);
   Error closed() const;
   uint64_t tail() const noexcept { return starts_.empty() ? head_ : starts_.front(); }

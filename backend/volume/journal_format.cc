@@ -13,7 +13,8 @@ namespace {
 
 constexpr char kSuperblockMagic[8] = {'S', 'W', 'I', 'F', 'T', 'N', 'S', 'J'};
 constexpr uint16_t kVersion = 1;
-constexpr uint16_t kRetired = 1;  // a flag
+constexpr uint16_t kRetired = 1;  // flags
+constexpr uint16_t kClosed = 2;
 constexpr size_t kSuperblockCrc = 12;
 constexpr char kRecordMagic[4] = {'S', 'w', 'J', 'r'};
 
@@ -71,7 +72,8 @@ Bytes encode(const Superblock& superblock) {
   std::byte* at = out.data();
   std::memcpy(at, kSuperblockMagic, sizeof(kSuperblockMagic));
   store_le(at + 8, kVersion);
-  store_le(at + 10, superblock.retired ? kRetired : uint16_t{0});
+  const int flags = (superblock.retired ? kRetired : 0) | (superblock.closed ? kClosed : 0);
+  store_le(at + 10, static_cast<uint16_t>(flags));
   store_uuid(at + 16, superblock.volume);
   store_le(at + 32, superblock.sequence);
   store_le(at + 40, superblock.generation);
@@ -103,6 +105,7 @@ SuperblockSlot decode_superblock(std::span<const std::byte> bytes) {
   }
   Superblock out;
   out.retired = (load_le<uint16_t>(at + 10) & kRetired) != 0;
+  out.closed = (load_le<uint16_t>(at + 10) & kClosed) != 0;
   out.volume = load_uuid(at + 16);
   out.sequence = load_le<uint64_t>(at + 32);
   out.generation = load_le<uint64_t>(at + 40);

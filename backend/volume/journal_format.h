@@ -52,6 +52,7 @@ struct Superblock {
   uint64_t tail_offset = 0;
   LogPosition tail_position{1};
   bool retired = false;
+  bool closed = false;  // when its gateway ended everything was in the store: no record is needed
   friend bool operator==(const Superblock&, const Superblock&) = default;
 };
 

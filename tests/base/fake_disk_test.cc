@@ -176,7 +176,7 @@ TEST_F(FakeDiskTest, WritesPartsOfSectors) {
 
 TEST_F(FakeDiskTest, ReadsWithoutWaitingWhatIsCached) {
   ASSERT_TRUE(write('a').ok());
-  Buffer target = Buffer::zeros(512);
+  Buffer target = Buffer::allocate(512);
   EXPECT_FALSE(file->try_read(0, target.writable()));
   set(&DiskFaults::cached, 1);
   ASSERT_TRUE(file->try_read(0, target.writable()));

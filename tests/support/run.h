@@ -49,7 +49,8 @@ inline void run(asio::io_context& io, Task work) {
 
 template <class T>
 Task keep_outcome(asio::awaitable<T> work, std::optional<T>& outcome) {
-  outcome.emplace(co_await std::move(work));
+  T result = co_await std::move(work);  // not as an argument: docs/ARCHITECTURE.md, Coroutines
+  outcome.emplace(std::move(result));
 }
 
 template <class T>
@@ -72,7 +73,8 @@ class Started {
 
  private:
   static Task keep(std::shared_ptr<std::optional<T>> out, asio::awaitable<T> call) {
-    out->emplace(co_await std::move(call));
+    T result = co_await std::move(call);
+    out->emplace(std::move(result));
   }
   std::shared_ptr<std::optional<T>> out_;
 };

@@ -29,7 +29,8 @@ struct JournalTest : testing::Test {
   }
   template <class T>
   static Task keep(asio::awaitable<T> call, std::shared_ptr<std::optional<T>> outcome) {
-    outcome->emplace(co_await std::move(call));
+    T result = co_await std::move(call);
+    outcome->emplace(std::move(result));
   }
 };
 
@@ -515,6 +516,46 @@ TEST_F(JournalTest, AGrownFileIsUsedWhenTheRingBeginsAnew) {
 }
 
 // ---- closing -----------------------------------------------------------------------------------
+
+// To read a ring of a gigabyte, only to learn that nothing is in it, takes seconds.
+TEST_F(JournalTest, OneThatWasClosedEmptyIsOpenedWithoutItsRing) {
+  machine.start(1, 0);
+  machine.put(1, 3);
+  machine.put(2, 3);
+  ASSERT_TRUE(machine.synced(2).ok());
+  machine.journal->release(LogPosition(2));
+  machine.close();
+  DiskFaults slow;
+  slow.read = {seconds(1), seconds(1)};
+  machine.disk.set_faults(slow);
+  const TimePoint begun = now();
+  ASSERT_TRUE(machine.open().ok());
+  EXPECT_LE(now() - begun, seconds(3)) << "the superblocks alone";
+  const JournalFacts facts = machine.journal->facts();
+  EXPECT_EQ(facts.state, JournalFacts::State::usable);
+  EXPECT_EQ(facts.oldest, LogPosition(3));
+  EXPECT_EQ(facts.newest, LogPosition(2));
+  EXPECT_EQ(facts.frontier, LogPosition(2));
+  // The next one begins anew, and when it crashes its records count.
+  machine.disk.set_faults({});
+  ASSERT_TRUE(machine.run(machine.journal->stamp(era_of(2), era_of(1), LogPosition(2))).ok());
+  machine.put(3);
+  ASSERT_TRUE(machine.written(3).ok());
+  machine.crash();
+  ASSERT_TRUE(machine.open().ok());
+  EXPECT_EQ(machine.journal->facts().newest, LogPosition(3));
+}
+
+TEST_F(JournalTest, OneThatIsClosedWithLiveRecordsKeepsThem) {
+  machine.start(1, 0);
+  machine.put(1, 3);
+  machine.put(2, 3);
+  ASSERT_TRUE(machine.synced(2).ok());
+  machine.journal->release(LogPosition(1));
+  machine.close();
+  ASSERT_TRUE(machine.open().ok());
+  EXPECT_EQ(machine.journal->facts().newest, LogPosition(2));
+}
 
 TEST_F(JournalTest, CloseWritesWhatIsEnqueued) {
   machine.start(1, 0);

@@ -350,5 +350,28 @@ TEST_F(StoreAway, DecayInTheJournalIsNeverUploaded) {
   gateway->crash();
 }
 
+// Hosts stall when a buffer is suddenly full; here each write takes a little longer than the one
+// before.
+TEST_F(StoreAway, WritersSlowDownSmoothlyAsTheJournalFills) {
+  VirtualClock clock;
+  auto gateway = small_gateway();
+  gateway->store.set_down(true);
+  std::vector<Duration> took;
+  constexpr uint64_t kFull = kJournalBytes / (kSectors * kSectorBytes);
+  for (uint64_t i = 0; i < kFull * 15 / 16; ++i) {
+    const TimePoint begun = now();
+    ASSERT_TRUE(gateway->write(place(i), kSectors, i + 1).ok());
+    took.push_back(now() - begun);
+  }
+  for (uint64_t i = 0; i < took.size(); ++i) {
+    const Duration before = i == 0 ? Duration::zero() : took[i - 1];
+    EXPECT_GE(took[i], before) << i;
+    EXPECT_TRUE(took[i] == Duration::zero() || i >= kFull / 2) << i;
+  }
+  EXPECT_GT(took.back(), std::chrono::milliseconds(100));
+  EXPECT_LE(took.back(), std::chrono::milliseconds(200));
+  gateway.reset();
+}
+
 }  // namespace
 }  // namespace swiftness
