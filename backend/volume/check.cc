@@ -13,8 +13,8 @@ using Kind = CheckFinding::Kind;
 using Stage = CheckProgress::Stage;
 
 OrphanView orphan_view(const VolumeView& view) {
-  return {view.objects, view.start->era, view.start->base,  view.log.newest_root,
-          view.log.eras, view.ledger,    view.log.end.last, &view.log.base};
+  return {view.objects,  view.start->era, view.start->base,  view.log.newest_root,
+          view.log.eras, view.ledger,     view.log.end.last, &view.log.base};
 }
 
 Async<void> still_highest(const VolumeView& view) {
@@ -176,8 +176,8 @@ class Check {
     const VolumeView* now = view->get();
     std::function<Async<void>()> still = [now] { return still_highest(*now); };
     std::vector<Orphan> both = seen_twice(report_.orphans, std::move(again.orphans));
-    OrphanRemoval removal = co_await drop_orphans(store_, now->start->era.epoch, std::move(both),
-                                                  std::move(still));
+    OrphanRemoval removal =
+        co_await drop_orphans(store_, now->start->era.epoch, std::move(both), std::move(still));
     report_.removed = std::move(removal.removed);
     report_.repair_failures = std::move(removal.failures);
   }

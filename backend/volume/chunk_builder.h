@@ -43,7 +43,7 @@ class ChunkBuilder {
     ExtentKind kind;
     Sector first;
     SectorCount sectors;
-    Location at{};  // of data: pending
+    Location at{};                                      // of data: pending
     std::optional<JournalPlace> record = std::nullopt;  // of data: where the journal has all of it
   };
 

@@ -170,8 +170,8 @@ class ExtentMap {
   ChunkLedger& ledger_;
   LeafIndex index_;
   using Pages = std::unordered_map<uint64_t, Page>;
-  Pages pages_;                           // those with changes or a loaded leaf
-  std::vector<Pages::node_type> trash_;   // erased ones, to be freed
+  Pages pages_;                          // those with changes or a loaded leaf
+  std::vector<Pages::node_type> trash_;  // erased ones, to be freed
   std::vector<MapPlace> detached_;
 
   uint64_t leaf_memory_ = 0;

@@ -118,9 +118,9 @@ class Journal {
   void on_change(std::function<void()> tell) { tell_ = std::move(tell); }
 
   // Writes out what is enqueued, then ends. Later enqueues are refused, later waits get
-  // `cancelled`. What was not synced stays so. When nothing is live the superblock says so: the next
-  // open_journal() does not read the ring. Once it has returned the journal may be destroyed, which
-  // closes the file.
+  // `cancelled`. What was not synced stays so. When nothing is live the superblock says so: the
+  // next open_journal() does not read the ring. Once it has returned the journal may be destroyed,
+  // which closes the file.
   Task close();
 
  private:

@@ -28,9 +28,9 @@ uint64_t ChunkRecipe::memory() const noexcept {
 }
 
 std::vector<ChunkRecipe::Source> ChunkRecipe::find(uint64_t first_sector, uint64_t sectors) const {
-  auto it = std::upper_bound(
-      parts_.begin(), parts_.end(), first_sector,
-      [](uint64_t sector, const Part& part) { return sector < part.raw_first; });
+  auto it =
+      std::upper_bound(parts_.begin(), parts_.end(), first_sector,
+                       [](uint64_t sector, const Part& part) { return sector < part.raw_first; });
   CHECK(it != parts_.begin());
   --it;
   std::vector<Source> out;

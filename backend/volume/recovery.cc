@@ -255,8 +255,8 @@ class RollForward {
     Result<ChunkHead> head = co_await read_chunk_head(objects_, era, sequence);
     if (!head) co_return head.error();
     if (head->header.frontier < gap) co_return true;
-    // Two looks are two moments: only absence after the proof of durability is damage. The writer may
-    // not have noticed yet that it was fenced, and have filled the gap meanwhile.
+    // Two looks are two moments: only absence after the proof of durability is damage. The writer
+    // may not have noticed yet that it was fenced, and have filled the gap meanwhile.
     Presence again = co_await presence_of(objects_.store, missing);
     if (again == Presence::unknown) co_return in_doubt(missing);
     if (again == Presence::yes) {
@@ -363,7 +363,8 @@ Async<ChunkHead> read_chunk_head(const VolumeObjects& objects, Era era, Sequence
   if (!header) co_return header.error().within(to_string(name));
   // Of a chunk that is longer than what was read the length is not known; whoever reads its data
   // finds out.
-  const bool cut = whole ? header->object_size != bytes->size() : header->object_size < kHeaderGuess;
+  const bool cut =
+      whole ? header->object_size != bytes->size() : header->object_size < kHeaderGuess;
   if (header->era != era || header->sequence != sequence || cut) {
     co_return Error(ErrorCode::corrupt, to_string(name) + " is not the chunk its name says");
   }

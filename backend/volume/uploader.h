@@ -80,7 +80,7 @@ class Uploader {
   LogPosition durable_position_;
   std::map<Sequence, LogPosition> positions_;  // the last one in each chunk above the frontier
   Sequence newest_;
-  Sequence started_;           // uploads were started up to this one
+  Sequence started_;            // uploads were started up to this one
   uint64_t started_bytes_ = 0;  // of them, not yet there
   uint64_t parked_bytes_ = 0;
   std::string trouble_;

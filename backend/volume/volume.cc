@@ -177,7 +177,8 @@ Async<void> Volume::stop() {
     if (chunks_since_root_ > 0 && !checkpointing_) start_checkpoint();
     // Like a flush: what was uploaded after another gateway took the volume is lost.
     safe = co_await make_durable_in_store(position_);
-    // One that was under way when the stop began may have ended meanwhile, short of the last chunks.
+    // One that was under way when the stop began may have ended meanwhile, short of the last
+    // chunks.
     while (!quitting_ && (checkpointing_ || chunks_since_root_ > 0)) {
       if (!checkpointing_) start_checkpoint();
       co_await changed_.wait();

@@ -40,7 +40,7 @@ struct VolumeOptions {
   Duration claim_settle = std::chrono::milliseconds(500);  // between claiming and reading it back
   Duration claim_limit = std::chrono::seconds(10);         // a claim slower than this is abandoned
   Duration fence_interval =
-      std::chrono::seconds(2);  // how often a gateway looks whether it was fenced
+      std::chrono::seconds(2);                   // how often a gateway looks whether it was fenced
   Duration sweep_every = std::chrono::hours(6);  // looks for objects that nothing refers to
   Duration retry_pause =
       std::chrono::milliseconds(200);  // first one, after the store's own retries
@@ -74,8 +74,8 @@ struct VolumeStatus {
   ByteCount put;        // in chunks and checkpoints since the attach, moved data included
   GarbageCollector::Counters garbage;
   uint64_t orphans_deleted = 0;  // objects, since the attach
-  ByteCount write_memory;      // of what is not in the store; the journal alone has the rest
-  uint64_t journal_bytes = 0;  // of its room; 0: there is none
+  ByteCount write_memory;        // of what is not in the store; the journal alone has the rest
+  uint64_t journal_bytes = 0;    // of its room; 0: there is none
   uint64_t journal_used = 0;
   std::string journal_trouble;  // why it is not used any more
   std::string trouble;          // what the store answers at the moment, empty when all is well
@@ -219,8 +219,8 @@ class Volume final : public BlockDevice {
   ReadAhead sequential_;
   uint32_t prefetches_ = 0;                      // under way
   std::unique_ptr<GarbageCollector> collector_;  // while online
-  TimePoint sealed_at_{};  // the newest chunk of this life
-  TimePoint rooted_at_{};  // the newest snapshot
+  TimePoint sealed_at_{};                        // the newest chunk of this life
+  TimePoint rooted_at_{};                        // the newest snapshot
   uint32_t chunks_since_root_ = 0;
   uint64_t bytes_since_root_ = 0;  // of chunks
   bool checkpointing_ = false;
@@ -244,7 +244,7 @@ class Volume final : public BlockDevice {
   Sequence verified_;  // durable, and the volume was still ours afterwards
 
   // The write buffer.
-  uint64_t dirty_bytes_ = 0;  // not yet in the store, parked ones too
+  uint64_t dirty_bytes_ = 0;                  // not yet in the store, parked ones too
   std::deque<const void*> waiting_for_room_;  // writers, first come first served
 };
 

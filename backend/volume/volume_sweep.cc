@@ -19,8 +19,8 @@ Task Volume::sweep_orphans() {
     // Our start lasts only when something of ours was answered after it.
     const uint64_t newest_root = mapping_->checkpointer.newest_root();
     if (newest_root == 0 || state_ != DeviceState::online) continue;
-    OrphanView view{objects_, era_,           start_base_,      newest_root,
-                    eras_,    mapping_->ledger, uploader_.newest(), nullptr};
+    OrphanView view{objects_,           era_,   start_base_, newest_root, eras_, mapping_->ledger,
+                    uploader_.newest(), nullptr};
     OrphanLook look = co_await look_for_orphans(view);
     if (quitting_) co_return;
     for (const std::string& doubt : look.doubts) {

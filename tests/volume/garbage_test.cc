@@ -227,8 +227,9 @@ TEST_F(Garbage, SmallChunksAreNotMovedAgainAndAgain) {
   for (uint64_t i = 0; i < 3; ++i) {
     const BlockRange range{Lba(i * 1000), BlockCount(1)};
     BufferList data(pattern(i * 1000, 1, i));
-    ASSERT_TRUE(run(shared_.io, 
-        gateway_->volume.write(range, std::move(data), Durability::flushed, nullptr)).ok());
+    ASSERT_TRUE(run(shared_.io,
+                    gateway_->volume.write(range, std::move(data), Durability::flushed, nullptr))
+                    .ok());
   }
   pass(std::chrono::minutes(10));
   EXPECT_LE(gateway_->volume.status().newest_sequence, 4u);

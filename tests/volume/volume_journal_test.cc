@@ -325,8 +325,10 @@ TEST_F(StoreAway, AJournalThatCannotBeReadKeepsWhatItHasFromTheStore) {
   const uint64_t before = gateway->volume.status().durable_sequence;
   EXPECT_FALSE(gateway->read(place(kWrites / 2), 8).ok());
   gateway->store.set_down(false);
-  run_until(shared_.io, [&] { return !gateway->volume.status().trouble.empty() &&
-                                     gateway->volume.status().durable_sequence > before; });
+  run_until(shared_.io, [&] {
+    return !gateway->volume.status().trouble.empty() &&
+           gateway->volume.status().durable_sequence > before;
+  });
   home_.disk().set_faults({});
   ASSERT_TRUE(gateway->stop().ok());
   FakeHome elsewhere;
@@ -341,9 +343,8 @@ TEST_F(StoreAway, DecayInTheJournalIsNeverUploaded) {
   // A bit of data, not of padding: every byte of the journal's middle is of one or the other.
   for (uint64_t at = 8 << 20; at < 16 << 20; at += 64 << 10) home_.disk().flip_bit(at * 8);
   gateway->store.set_down(false);
-  run_until(shared_.io, [&] {
-    return gateway->volume.status().trouble.find("checksum") != std::string::npos;
-  });
+  run_until(shared_.io,
+            [&] { return gateway->volume.status().trouble.find("checksum") != std::string::npos; });
   // Those before it arrive; it never does.
   run(shared_.io, sleep_for(std::chrono::milliseconds(50)));
   EXPECT_LT(gateway->volume.status().durable_sequence, gateway->volume.status().newest_sequence);
