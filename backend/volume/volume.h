@@ -231,6 +231,7 @@ class Volume final : public BlockDevice {
   uint64_t orphans_deleted_ = 0;
 
   std::unique_ptr<Journal> journal_;
+  bool dropping_journal_ = false;
   bool journal_alarm_ = false;
   uint64_t told_unsaved_ = 0;
 

@@ -118,9 +118,14 @@ Async<void> Volume::may_abandon(std::optional<Start> highest, std::string why) {
 }
 
 Task Volume::drop_journal() {
+  // A halt may come while a stop is about it.
+  while (journal_ && dropping_journal_) co_await changed_.wait();
   if (!journal_) co_return;
+  dropping_journal_ = true;
   co_await journal_->close();
   journal_.reset();
+  dropping_journal_ = false;
+  changed_.notify_all();
 }
 
 // Brings what the journal has beyond the log into the map and on its way to the store.
