@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "backend/base/local_file.h"
+#include "backend/base/posix_file.h"
 
 namespace swiftness {
 
@@ -29,7 +30,7 @@ class CacheFile final : public LocalFile {
   Result<void> open_blocking(const std::filesystem::path& path, uint64_t size);
 
   asio::thread_pool pool_;
-  int file_ = -1;
+  FileDescriptor file_;
   uint64_t size_ = 0;
   bool can_try_ = true;  // the file system knows RWF_NOWAIT
 };

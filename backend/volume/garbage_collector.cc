@@ -132,22 +132,24 @@ Task GarbageCollector::run() {
 
 // ---- moving ------------------------------------------------------------------------------------
 
-bool GarbageCollector::wants_cleaning() const {
-  const double used = static_cast<double>((ledger_.stored() - ledger_.dead_stored()).value());
-  const double live = static_cast<double>(ledger_.live().value());
+double GarbageCollector::used() const {
+  return static_cast<double>((ledger_.stored() - ledger_.dead_stored()).value());
+}
+
+double GarbageCollector::allowed(double utilization, double slacks) const {
   const double slack =
       static_cast<double>(options_.slack_chunks * options_.chunk_bytes / kSectorBytes);
+  return static_cast<double>(ledger_.live().value()) / utilization + slacks * slack;
+}
+
+bool GarbageCollector::wants_cleaning() const {
   // What is being moved is garbage as soon as its new chunk is sealed.
-  return used - static_cast<double>(moving_stored_) > live / options_.utilization + slack;
+  return used() - static_cast<double>(moving_stored_) > allowed(options_.utilization, 1);
 }
 
 double GarbageCollector::behind() const {
-  const double used = static_cast<double>((ledger_.stored() - ledger_.dead_stored()).value());
-  const double live = static_cast<double>(ledger_.live().value());
-  const double slack =
-      static_cast<double>(options_.slack_chunks * options_.chunk_bytes / kSectorBytes);
-  const double allowed = live / (options_.utilization - 0.04) + 2 * slack;
-  return allowed == 0 ? 0 : std::clamp(used / allowed - 1, 0.0, 1.0);
+  const double most = allowed(options_.utilization - 0.04, 2);
+  return most == 0 ? 0 : std::clamp(used() / most - 1, 0.0, 1.0);
 }
 
 bool GarbageCollector::waits_for_root() const {

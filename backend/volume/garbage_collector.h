@@ -86,6 +86,9 @@ class GarbageCollector {
   };
 
   Task run();
+  // In sectors: what chunks take that are not all dead, and what they may take.
+  double used() const;
+  double allowed(double utilization, double slacks) const;
   bool wants_cleaning() const;
   asio::awaitable<bool> clean_one();
   Async<void> move_out(Sequence chunk);

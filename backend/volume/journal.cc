@@ -213,13 +213,18 @@ Async<void> Journal::write_again() {
 }
 
 // The one place that writes superblocks, always over the older one. One at a time.
+// Over the older of the two; not synced.
+Async<void> Journal::write_superblock(const Superblock& next) {
+  BufferList bytes(Buffer::own(encode(next)));
+  co_return co_await file_->write(kSuperblockPlaces[1 - slot_], std::move(bytes));
+}
+
 Async<void> Journal::put_superblock(Superblock next) {
   while (superblock_busy_) co_await superblock_free_.wait();
   if (failed_) co_return *failed_;
   superblock_busy_ = true;
   next.sequence = superblock_.sequence + 1;
-  BufferList bytes(Buffer::own(encode(next)));
-  Result<void> done = co_await file_->write(kSuperblockPlaces[1 - slot_], std::move(bytes));
+  Result<void> done = co_await write_superblock(next);
   if (!done) fail(done.error());
   while (syncing_ && !failed_) co_await synced_changed_.wait();
   if (!failed_) done = co_await sync_once();
@@ -268,29 +273,26 @@ Async<Journal::Replayed> Journal::replay(LogPosition position) {
 
 Async<Buffer> Journal::read(JournalPlace place, uint64_t offset, uint64_t length) {
   CHECK(offset <= place.length && length <= place.length - offset);
-  CHECK(place.offset + place.length <= written_end_);
-  if (gate_.closed()) co_return closed();
-  Gate::Pass pass(gate_);
-  Result<Buffer> data = co_await ring_.read(place.offset, place.length);
-  // Before the remembered tail somebody else's bytes may be by now.
-  if (place.offset < superblock_.tail_offset) {
-    co_return Error(ErrorCode::not_found, "journal: this record has been released");
-  }
-  if (!data) co_return data.error().within("journal");
-  if (crc32c(data->bytes()) != place.checksum) {
+  std::vector<JournalPlace> places{place};
+  Result<std::vector<Buffer>> data = co_await read_unverified(std::move(places));
+  if (!data) co_return data.error();
+  if (crc32c(data->front().bytes()) != place.checksum) {
     co_return Error(ErrorCode::corrupt, "journal: a record's data fail their checksum");
   }
-  co_return data->slice(offset, length);
+  co_return data->front().slice(offset, length);
 }
 
 Async<std::vector<Buffer>> Journal::read_unverified(std::vector<JournalPlace> places) {
+  std::vector<Buffer> out;
+  if (places.empty()) co_return out;
+  const uint64_t limit = places.back().offset + places.back().length;
+  CHECK(limit <= written_end_);
   if (gate_.closed()) co_return closed();
   Gate::Pass pass(gate_);
   JournalReader reader(ring_);
-  std::vector<Buffer> out;
   for (const JournalPlace& place : places) {
-    CHECK(place.offset + place.length <= written_end_);
-    Result<Buffer> data = co_await reader.read(place.offset, place.length, written_end_);
+    Result<Buffer> data = co_await reader.read(place.offset, place.length, limit);
+    // Before the remembered tail somebody else's bytes may be by now.
     if (place.offset < superblock_.tail_offset) {
       co_return Error(ErrorCode::not_found, "journal: this record has been released");
     }
@@ -457,8 +459,10 @@ Task Journal::mark_retired() {
   if (!stamped_) co_return;
   superblock_busy_ = true;
   Superblock next = superblock_;
+  next.sequence += 1;
   next.retired = true;
   Result<void> done = co_await write_superblock(next);
+  if (done) done = co_await file_->sync();
   if (!done) log::debug("journal: cannot mark it as retired: {}", done.error().message());
   superblock_busy_ = false;
   superblock_free_.notify_all();
@@ -468,23 +472,16 @@ Error Journal::closed() const {
   return Error(ErrorCode::cancelled, "the journal is closed");
 }
 
-// Where nobody has to hear of a failure.
-Async<void> Journal::write_superblock(Superblock next) {
-  next.sequence = superblock_.sequence + 1;
-  BufferList bytes(Buffer::own(encode(next)));
-  Result<void> done = co_await file_->write(kSuperblockPlaces[1 - slot_], std::move(bytes));
-  if (done) done = co_await file_->sync();
-  co_return done;
-}
-
 Task Journal::close() {
   co_await gate_.close();
   if (!stamped_ || failed_ || !starts_.empty() || superblock_.closed) co_return;
   Superblock next = superblock_;
+  next.sequence += 1;
   next.tail_offset = head_;
   next.tail_position = first_;
   next.closed = true;
   Result<void> done = co_await write_superblock(next);
+  if (done) done = co_await file_->sync();
   if (done) superblock_ = next;
   if (!done) log::debug("journal: cannot mark it as closed: {}", done.error().message());
 }

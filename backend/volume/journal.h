@@ -106,8 +106,8 @@ class Journal {
   // `length` bytes at `offset` of the data of a live, written record. The whole data are read and
   // verified. not_found: it was released meanwhile, and has its place in the store.
   Async<Buffer> read(JournalPlace place, uint64_t offset, uint64_t length);
-  // The data of live, written records, for somebody who has other checksums of them. In ascending
-  // order it reads ahead.
+  // The data of live, written records, for somebody who has other checksums of them. `places` are
+  // in the order of the log; it reads ahead.
   Async<std::vector<Buffer>> read_unverified(std::vector<JournalPlace> places);
 
   // Why it is retired; nothing: it is not.
@@ -144,7 +144,7 @@ class Journal {
   Task write_out();
   Task remember_tail();
   Task mark_retired();
-  Async<void> write_superblock(Superblock next);
+  Async<void> write_superblock(const Superblock& next);
   void fail(const Error& error);
   Error closed() const;
   uint64_t tail() const noexcept { return starts_.empty() ? head_ : starts_.front(); }

@@ -221,6 +221,11 @@ Task Volume::tell_observer(DeviceState state) {
   co_return;
 }
 
+// Or until the volume quits.
+Task Volume::pause_until(TimePoint time) {
+  while (!quitting_ && now() < time) co_await changed_.wait_for(time - now());
+}
+
 void Volume::quit() {
   quitting_ = true;
   uploader_.stop();
@@ -280,7 +285,11 @@ Async<BufferList> Volume::read_sectors(SectorRange sectors) {
 
     // What is in memory is taken now, before anything can move; the rest is fetched.
     std::vector<BufferList> parts(pieces->size());
-    std::vector<std::shared_ptr<const SealedChunk>> parked(pieces->size());
+    struct Parked {
+      size_t piece;
+      std::shared_ptr<const SealedChunk> chunk;
+    };
+    std::vector<Parked> parked;
     std::vector<ChunkReader::Piece> wanted;
     std::vector<size_t> wanted_for;
     for (size_t i = 0; i < pieces->size(); ++i) {
@@ -292,7 +301,7 @@ Async<BufferList> Volume::read_sectors(SectorRange sectors) {
         parts[i] = builder_.read(*piece.at, count);
       } else if (auto chunk = uploader_.find(piece.at->chunk)) {
         if (chunk->parked()) {
-          parked[i] = std::move(chunk);
+          parked.push_back({i, std::move(chunk)});
         } else {
           parts[i] = chunk->read(*piece.at, count);
         }
@@ -317,14 +326,13 @@ Async<BufferList> Volume::read_sectors(SectorRange sectors) {
     }
     for (size_t i = 0; i < wanted.size(); ++i) parts[wanted_for[i]].append(wanted[i].data);
     bool released = false;
-    for (size_t i = 0; i < parked.size() && !released; ++i) {
-      if (!parked[i]) continue;
-      const ExtentMap::Piece& piece = (*pieces)[i];
-      Result<BufferList> data =
-          co_await read_parked(std::move(parked[i]), *piece.at, piece.sectors.value());
+    for (const Parked& at : parked) {
+      const ExtentMap::Piece& piece = (*pieces)[at.piece];
+      Result<BufferList> data = co_await read_parked(at.chunk, *piece.at, piece.sectors.value());
       released = !data && data.error().code() == ErrorCode::not_found;
-      if (!data && !released) co_return data.error();
-      if (data) parts[i] = std::move(*data);
+      if (released) break;
+      if (!data) co_return data.error();
+      parts[at.piece] = std::move(*data);
     }
     if (released) continue;  // uploaded meanwhile
     BufferList out;
@@ -339,14 +347,12 @@ Async<BufferList> Volume::read_sectors(SectorRange sectors) {
 // Waits until write buffer and journal have room. Afterwards the caller goes on without suspending.
 Async<void> Volume::admit(uint64_t bytes, size_t extents, TicketPtr ticket) {
   // Garbage or a slow store is winning: each write gives way.
-  const TimePoint admitted_at = now() + give_way();
-  while (now() < admitted_at && !quitting_) co_await changed_.wait_for(admitted_at - now());
-
-  const uint64_t cost = bytes + extents * kEntryCost;
-  const uint64_t limit = options_.dirty_memory.value();
+  if (const Duration pause = give_way(); pause > Duration::zero()) {
+    co_await pause_until(now() + pause);
+  }
   auto has_room = [&] {
     if (journaling() && !journal_->has_room(bytes, extents)) return false;
-    return buffered() + cost <= limit || buffered() == 0;
+    return fits_in_buffer(bytes, extents);
   };
   const void* me = &bytes;  // of this coroutine alone
   if (waiting_for_room_.empty() && has_room()) {
@@ -372,6 +378,12 @@ Async<void> Volume::admit(uint64_t bytes, size_t extents, TicketPtr ticket) {
   std::erase(waiting_for_room_, me);
   changed_.notify_all();  // the next one may fit as well
   co_return outcome;
+}
+
+// A write that is larger than the whole buffer gets it alone.
+bool Volume::fits_in_buffer(uint64_t bytes, size_t extents) const {
+  const uint64_t cost = bytes + extents * kEntryCost;
+  return buffered() == 0 || buffered() + cost <= options_.dirty_memory.value();
 }
 
 // A write never spans two chunks: what does not fit begins the next.
@@ -546,7 +558,7 @@ void Volume::send(SealedChunk chunk) {
     }
   }
   last_hash_ = chunk.header_hash;
-  sealed_at_ = now();
+  log_moved_at_ = now();
   ++chunks_since_root_;
   bytes_since_root_ += header.object_size;
   put_bytes_ += header.object_size;
@@ -658,12 +670,9 @@ Async<void> Volume::verify_ownership_once() {
 
 Task Volume::watch_fence() {
   TimePoint next = now() + options_.fence_interval;
-  while (!quitting_) {
-    const Duration left = next - now();
-    if (left > Duration::zero()) {
-      co_await changed_.wait_for(left);
-      continue;
-    }
+  for (;;) {
+    co_await pause_until(next);
+    if (quitting_) co_return;
     if (checkpoint_due()) start_checkpoint();
     if (!verifying_) {
       Result<void> ours = co_await verify_ownership();
@@ -689,7 +698,7 @@ bool Volume::checkpoint_due() const {
   if (checkpointing_ || quitting_ || state_ != DeviceState::online) return false;
   if (chunks_since_root_ >= options_.checkpoint_every) return true;
   // In a volume that nobody writes to, roots are what lets garbage go.
-  const bool idle = now() - std::max(sealed_at_, rooted_at_) >= kIdle;
+  const bool idle = now() - log_moved_at_ >= kIdle;
   if (idle && (chunks_since_root_ > 0 || collector_->waits_for_root())) return true;
   if (chunks_since_root_ < std::min<uint64_t>(kLeastChunks, options_.checkpoint_every))
     return false;
@@ -713,7 +722,7 @@ void Volume::take_snapshot() {
   CoveredLog covered{uploader_.newest(), last_hash_, position_, size_,
                      objects_.descriptor.block_size};
   snapshot_ = mapping_->checkpointer.snapshot(covered);
-  rooted_at_ = now();
+  log_moved_at_ = now();
   chunks_since_root_ = 0;
   bytes_since_root_ = 0;
   changed_.notify_all();

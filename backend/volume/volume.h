@@ -138,13 +138,6 @@ class Volume final : public BlockDevice {
   Async<BufferList> read_sectors(SectorRange sectors);
   Async<void> admit(uint64_t bytes, size_t extents, TicketPtr ticket);
 
-  // volume_sweep.cc
-  Task sweep_orphans();
-
-  // volume_prefetch.cc
-  Async<std::vector<Location>> frames_in_store(SectorRange sectors);
-  Task read_ahead(SectorRange sectors);
-  Async<Prefetched> bring_into_cache(SectorRange sectors);
   void make_room_in_chunk(size_t bytes, size_t entries);
   void sequence_write(Sector first, const BufferList& data);
   void sequence_trims(const std::vector<Trim>& trims);
@@ -152,6 +145,7 @@ class Volume final : public BlockDevice {
   Async<void> make_durable(LogPosition position);
   Async<void> make_durable_in_store(LogPosition position);
   Duration give_way() const;
+  bool fits_in_buffer(uint64_t bytes, size_t extents) const;
   uint64_t buffered() const noexcept { return dirty_bytes_ - uploader_.parked_bytes(); }
   Duration seal_age() const;
 
@@ -169,6 +163,15 @@ class Volume final : public BlockDevice {
   Async<BufferList> read_parked(std::shared_ptr<const SealedChunk> chunk, Location at,
                                 uint64_t sectors);
   void on_journal_change();
+
+  // volume_prefetch.cc
+  Async<std::vector<Location>> frames_in_store(SectorRange sectors);
+  Task read_ahead(SectorRange sectors);
+  Async<Prefetched> bring_into_cache(SectorRange sectors);
+
+  // volume_sweep.cc
+  Task sweep_orphans();
+
   Async<void> verify_ownership();
   Async<void> verify_ownership_once();
 
@@ -190,6 +193,7 @@ class Volume final : public BlockDevice {
   void start_log(Era era, RecoveredLog log);
   void become(DeviceState state);
   void quit();
+  Task pause_until(TimePoint time);
   Task tell_observer(DeviceState state);
 
   Executor executor_;
@@ -219,8 +223,7 @@ class Volume final : public BlockDevice {
   ReadAhead sequential_;
   uint32_t prefetches_ = 0;                      // under way
   std::unique_ptr<GarbageCollector> collector_;  // while online
-  TimePoint sealed_at_{};                        // the newest chunk of this life
-  TimePoint rooted_at_{};                        // the newest snapshot
+  TimePoint log_moved_at_{};                     // the newest chunk or snapshot of this life
   uint32_t chunks_since_root_ = 0;
   uint64_t bytes_since_root_ = 0;  // of chunks
   bool checkpointing_ = false;

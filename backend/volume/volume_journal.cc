@@ -141,8 +141,7 @@ Async<void> Volume::replay_journal() {
     if (!next) co_return next.error().within("journal");
     if (quitting_) co_return Error(ErrorCode::unavailable, "the volume is stopped");
     const JournalRecord& record = next->record;
-    const uint64_t cost = record.data.size() + record.extents.size() * kEntryCost;
-    while (buffered() > 0 && buffered() + cost > options_.dirty_memory.value()) {
+    while (!fits_in_buffer(record.data.size(), record.extents.size())) {
       seal_wanted_ = true;
       seal_if_due();
       if (quitting_) co_return Error(ErrorCode::unavailable, "the volume is stopped");

@@ -9,12 +9,9 @@ namespace swiftness {
 Task Volume::sweep_orphans() {
   std::vector<Orphan> seen;
   TimePoint next = now() + options_.sweep_every;
-  while (!quitting_) {
-    const Duration left = next - now();
-    if (left > Duration::zero()) {
-      co_await changed_.wait_for(left);
-      continue;
-    }
+  for (;;) {
+    co_await pause_until(next);
+    if (quitting_) co_return;
     next = now() + options_.sweep_every;
     // Our start lasts only when something of ours was answered after it.
     const uint64_t newest_root = mapping_->checkpointer.newest_root();

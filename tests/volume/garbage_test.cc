@@ -73,6 +73,15 @@ class Garbage : public testing::Test {
     ++finished;
   }
 
+  void fill_and_erase(uint64_t blocks) {
+    uint64_t at = 0;
+    write(blocks, [&at] { return at++; });
+    const BlockRange all{Lba(0), gateway_->volume.geometry().blocks};
+    std::vector<BlockRange> ranges{all};
+    ASSERT_TRUE(run(shared_.io, gateway_->volume.unmap(ranges, nullptr)).ok());
+    newest_.clear();
+  }
+
   void expect_data() {
     for (const auto& [block, tag] : newest_) {
       const BlockRange range{Lba(block * kBlockSectors), BlockCount(kBlockSectors)};
@@ -189,12 +198,7 @@ TEST_F(Garbage, ZipfianOverwritesAtTwoThirds) {
 
 TEST_F(Garbage, WhatWasErasedIsDeleted) {
   attach(kDisk, options(0.72));
-  uint64_t at = 0;
-  write(kBlocks / 4, [&at] { return at++; });
-  const BlockRange all{Lba(0), BlockCount(kDisk / 512)};
-  std::vector<BlockRange> ranges{all};
-  ASSERT_TRUE(run(shared_.io, gateway_->volume.unmap(ranges, nullptr)).ok());
-  newest_.clear();
+  fill_and_erase(kBlocks / 4);
   // A few more chunks, for the checkpoints that let the old ones go.
   for (int i = 0; i < 300; ++i) {
     write(1, [] { return 7; });
@@ -210,12 +214,7 @@ TEST_F(Garbage, WhatWasErasedIsDeletedThoughNobodyWritesAnyMore) {
   VolumeOptions chosen = options(0.72);
   chosen.fence_interval = std::chrono::seconds(2);
   attach(kDisk, chosen);
-  uint64_t at = 0;
-  write(kBlocks / 4, [&at] { return at++; });
-  const BlockRange all{Lba(0), BlockCount(kDisk / 512)};
-  std::vector<BlockRange> ranges{all};
-  ASSERT_TRUE(run(shared_.io, gateway_->volume.unmap(ranges, nullptr)).ok());
-  newest_.clear();
+  fill_and_erase(kBlocks / 4);
   pass(std::chrono::minutes(30));
   EXPECT_LT(gateway_->volume.status().stored.value(), uint64_t{1} << 20);
   stop();

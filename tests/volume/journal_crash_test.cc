@@ -156,8 +156,7 @@ class History {
   }
 
   void watch(Async<void> wait, uint64_t position, uint64_t& mark, std::shared_ptr<bool> alive) {
-    asio::co_spawn(machine_.io, note(std::move(wait), position, mark, std::move(alive)),
-                   JournalMachine::rethrow);
+    asio::co_spawn(machine_.io, note(std::move(wait), position, mark, std::move(alive)), rethrow);
   }
   static Task note(Async<void> wait, uint64_t position, uint64_t& mark,
                    std::shared_ptr<bool> alive) {

@@ -65,28 +65,15 @@ struct JournalMachine {
   }
   ~JournalMachine() { close(); }
 
-  template <class Predicate>
-  void run_until(Predicate predicate) {
-    while (!predicate()) {
-      io.restart();
-      if (io.poll_one() == 0) CHECK(advance());  // or nobody will ever do it
-    }
-  }
   template <class T>
   T run(asio::awaitable<T> call) {
-    std::optional<T> outcome;
-    asio::co_spawn(io, keep_outcome(std::move(call), outcome), rethrow);
-    run_until([&outcome] { return outcome.has_value(); });
-    return std::move(*outcome);
+    return swiftness::run(io, std::move(call));
   }
   void settle() {
     io.restart();
     while (io.poll() > 0 || advance()) io.restart();
   }
   static bool advance() { return VirtualClock::of_this_thread()->advance(); }
-  static void rethrow(std::exception_ptr failure) {
-    if (failure) std::rethrow_exception(failure);
-  }
 
   // ---- one process after the other
 
@@ -99,7 +86,7 @@ struct JournalMachine {
     return {};
   }
   void close() {
-    if (journal) CHECK(run(done(journal->close())).ok());
+    if (journal) swiftness::run(io, journal->close());
     settle();
     journal.reset();
   }
@@ -117,10 +104,6 @@ struct JournalMachine {
     Result<void> stamped =
         run(journal->stamp(era_of(epoch), era_of(epoch - 1), LogPosition(log_end)));
     CHECK(stamped.ok());
-  }
-  static Async<void> done(Task task) {
-    co_await std::move(task);
-    co_return Result<void>();
   }
 
   // ---- what it does

@@ -24,7 +24,7 @@ struct JournalTest : testing::Test {
   template <class T>
   std::shared_ptr<std::optional<T>> begin(asio::awaitable<T> call) {
     auto outcome = std::make_shared<std::optional<T>>();
-    asio::co_spawn(machine.io, keep(std::move(call), outcome), JournalMachine::rethrow);
+    asio::co_spawn(machine.io, keep(std::move(call), outcome), rethrow);
     return outcome;
   }
   template <class T>
@@ -144,7 +144,7 @@ TEST_F(JournalTest, ASyncCoversOnlyWhatWasWrittenWhenItBegan) {
   machine.io.poll();  // the sync has begun
   machine.put(2);
   auto second = begin(machine.journal->synced(LogPosition(2)));
-  machine.run_until([&] { return first->has_value(); });
+  run_until(machine.io, [&] { return first->has_value(); });
   EXPECT_FALSE(second->has_value());
   machine.settle();
   ASSERT_TRUE(second->has_value() && (*second)->ok());
@@ -162,7 +162,7 @@ TEST_F(JournalTest, WritesGoOnWhileASyncRuns) {
   const uint64_t syncs = machine.disk.syncs();
   machine.put(1);
   auto sync = begin(machine.journal->synced(LogPosition(1)));
-  machine.run_until([&] { return machine.disk.syncs() > syncs; });
+  run_until(machine.io, [&] { return machine.disk.syncs() > syncs; });
   const TimePoint began = now();
   for (uint64_t position = 2; position <= 50; ++position) {
     machine.put(position);
@@ -561,7 +561,7 @@ TEST_F(JournalTest, CloseWritesWhatIsEnqueued) {
   machine.start(1, 0);
   machine.put(1);
   Journal& journal = *machine.journal;
-  EXPECT_TRUE(machine.run(JournalMachine::done(journal.close())).ok());
+  run(machine.io, journal.close());
   EXPECT_EQ(journal.enqueue(write_record(2, 1)).error().code(), ErrorCode::cancelled);
   EXPECT_EQ(machine.written(1).error().code(), ErrorCode::cancelled);
   machine.close();
