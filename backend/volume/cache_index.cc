@@ -10,8 +10,8 @@
 namespace swiftness {
 namespace {
 
-constexpr char kMagic[8] = {'S', 'w', 'F', 't', 'C', 'a', 'c', 'h'};
-constexpr uint32_t kVersion = 1;
+constexpr char kIndexMagic[8] = {'S', 'w', 'F', 't', 'C', 'a', 'c', 'h'};
+constexpr uint32_t kIndexVersion = 1;
 constexpr size_t kHeaderUsed = 48;  // of which the last four are the CRC
 constexpr size_t kEntryUsed = 100;
 
@@ -86,8 +86,8 @@ CacheLayout CacheLayout::of(uint64_t file_size) {
 
 Bytes encode(const CacheHeader& header) {
   Bytes out(kCacheHeaderBytes);
-  std::memcpy(out.data(), kMagic, sizeof kMagic);
-  store_le(out.data() + 8, kVersion);
+  std::memcpy(out.data(), kIndexMagic, sizeof kIndexMagic);
+  store_le(out.data() + 8, kIndexVersion);
   store_le(out.data() + 12, header.slots);
   std::memcpy(out.data() + 16, header.volume.bytes.data(), 16);
   store_le(out.data() + 32, header.life);
@@ -96,8 +96,9 @@ Bytes encode(const CacheHeader& header) {
 }
 
 std::optional<CacheHeader> decode_cache_header(std::span<const std::byte> bytes) {
-  if (bytes.size() < kHeaderUsed || std::memcmp(bytes.data(), kMagic, sizeof kMagic) != 0 ||
-      load_le<uint32_t>(bytes.data() + 8) != kVersion ||
+  if (bytes.size() < kHeaderUsed ||
+      std::memcmp(bytes.data(), kIndexMagic, sizeof kIndexMagic) != 0 ||
+      load_le<uint32_t>(bytes.data() + 8) != kIndexVersion ||
       load_le<uint32_t>(bytes.data() + kHeaderUsed - 4) != crc32c(bytes.first(kHeaderUsed - 4))) {
     return std::nullopt;
   }

@@ -62,9 +62,11 @@ Result<size_t> record_size(std::span<const std::byte> bytes) {
   if (bytes.size() < kEnvelopeBytes) {
     return corrupt(fmt::format("record is cut: {} bytes", bytes.size()));
   }
-  if (std::memcmp(bytes.data(), kMagic, sizeof(kMagic)) != 0) return corrupt("no record of ours");
+  if (std::memcmp(bytes.data(), kRecordMagic, sizeof(kRecordMagic)) != 0)
+    return corrupt("no record of ours");
   auto version = load_le<uint16_t>(bytes.data() + 10);
-  if (version != kVersion) return corrupt(fmt::format("record of format version {}", version));
+  if (version != kFormatVersion)
+    return corrupt(fmt::format("record of format version {}", version));
   return kEnvelopeBytes + load_le<uint32_t>(bytes.data() + 12);
 }
 

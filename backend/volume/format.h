@@ -31,6 +31,11 @@ inline constexpr uint64_t kMostChunks = UINT32_MAX;  // a volume's log ends ther
 inline constexpr uint64_t kChunksPerContainer = 65536;
 inline constexpr uint32_t kMostUploadsInFlight = 8;  // W
 
+// What every decoder answers to bytes that cannot be.
+inline Error corrupt(std::string why) {
+  return Error(ErrorCode::corrupt, std::move(why));
+}
+
 enum class RecordKind : uint16_t {
   descriptor = 1,
   claim = 2,

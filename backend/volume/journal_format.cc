@@ -12,15 +12,11 @@ namespace swiftness {
 namespace {
 
 constexpr char kSuperblockMagic[8] = {'S', 'W', 'I', 'F', 'T', 'N', 'S', 'J'};
-constexpr uint16_t kVersion = 1;
+constexpr uint16_t kJournalVersion = 1;
 constexpr uint16_t kRetired = 1;  // flags
 constexpr uint16_t kClosed = 2;
 constexpr size_t kSuperblockCrc = 12;
-constexpr char kRecordMagic[4] = {'S', 'w', 'J', 'r'};
-
-Error corrupt(std::string why) {
-  return Error(ErrorCode::corrupt, std::move(why));
-}
+constexpr char kRingRecordMagic[4] = {'S', 'w', 'J', 'r'};
 
 void store_uuid(std::byte* at, const Uuid& uuid) {
   std::memcpy(at, uuid.bytes.data(), uuid.bytes.size());
@@ -71,7 +67,7 @@ Bytes encode(const Superblock& superblock) {
   Bytes out(kSuperblockBytes);
   std::byte* at = out.data();
   std::memcpy(at, kSuperblockMagic, sizeof(kSuperblockMagic));
-  store_le(at + 8, kVersion);
+  store_le(at + 8, kJournalVersion);
   const int flags = (superblock.retired ? kRetired : 0) | (superblock.closed ? kClosed : 0);
   store_le(at + 10, static_cast<uint16_t>(flags));
   store_uuid(at + 16, superblock.volume);
@@ -97,7 +93,7 @@ SuperblockSlot decode_superblock(std::span<const std::byte> bytes) {
     return {State::unreadable, {}, "no journal of ours"};
   }
   const auto version = load_le<uint16_t>(at + 8);
-  if (version != kVersion) {
+  if (version != kJournalVersion) {
     return {State::unreadable, {}, fmt::format("a journal of format version {}", version)};
   }
   if (superblock_checksum(bytes) != load_le<uint32_t>(at + kSuperblockCrc)) {
@@ -136,7 +132,7 @@ Bytes encode(const JournalRecordHeader& header) {
   CHECK(consistent(header));
   Bytes out(record_header_bytes(header.extents.size()));
   std::byte* at = out.data();
-  std::memcpy(at, kRecordMagic, sizeof(kRecordMagic));
+  std::memcpy(at, kRingRecordMagic, sizeof(kRingRecordMagic));
   store_le(at + 8, header.generation);
   store_le(at + 16, header.epoch.value());
   store_le(at + 24, header.offset);
@@ -161,7 +157,7 @@ Bytes encode(const JournalRecordHeader& header) {
 Result<size_t> record_header_size(uint64_t generation, std::span<const std::byte> bytes) {
   CHECK(bytes.size() >= kSectorBytes);
   const std::byte* at = bytes.data();
-  if (std::memcmp(at, kRecordMagic, sizeof(kRecordMagic)) != 0 ||
+  if (std::memcmp(at, kRingRecordMagic, sizeof(kRingRecordMagic)) != 0 ||
       load_le<uint64_t>(at + 8) != generation) {
     return corrupt("no record of this journal");
   }

@@ -14,17 +14,17 @@
 
 namespace swiftness {
 
-inline constexpr char kMagic[8] = {'S', 'W', 'I', 'F', 'T', 'N', 'S', 'S'};
-inline constexpr uint16_t kVersion = 2;
+inline constexpr char kRecordMagic[8] = {'S', 'W', 'I', 'F', 'T', 'N', 'S', 'S'};
+inline constexpr uint16_t kFormatVersion = 2;
 inline constexpr size_t kCrcOffset = 32;
 
 // Appends to a record; finish() puts the envelope's length and checksum in.
 class Writer {
  public:
   Writer(RecordKind kind, const Uuid& volume) {
-    raw(std::as_bytes(std::span(kMagic)));
+    raw(std::as_bytes(std::span(kRecordMagic)));
     number(static_cast<uint16_t>(kind));
-    number(kVersion);
+    number(kFormatVersion);
     number(uint32_t{0});  // payload length, by finish()
     uuid(volume);
     number(uint64_t{0});  // checksum by finish(), and zeros
@@ -154,10 +154,6 @@ class Reader {
   std::span<const std::byte> taken_;
   bool failed_ = false;
 };
-
-inline Error corrupt(std::string why) {
-  return Error(ErrorCode::corrupt, std::move(why));
-}
 
 struct Opened {
   Uuid volume;

@@ -5,7 +5,7 @@
 namespace swiftness::iscsi {
 namespace {
 
-constexpr const char* kHost = "iqn.1993-08.org.debian:01:host1";
+constexpr const char* kInitiator = "iqn.1993-08.org.debian:01:host1";
 
 TargetNode target(std::string name, bool open, std::vector<uint16_t> groups = {}) {
   TargetNode node;
@@ -26,7 +26,7 @@ std::string ask(const DiscoveryRequest& request, std::vector<TargetNode> targets
 
 DiscoveryRequest request(std::string_view value, const char* local = "192.0.2.1") {
   return {.send_targets = value,
-          .initiator = kHost,
+          .initiator = kInitiator,
           .session_target = {},
           .local_address = boost::asio::ip::make_address(local)};
 }

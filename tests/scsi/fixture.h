@@ -34,6 +34,11 @@ inline Cdb cdb(std::initializer_list<int> bytes) {
   return out;
 }
 
+inline const Cdb kTestUnitReady = cdb({0x00});
+inline const Cdb kInquiry = cdb({0x12, 0, 0, 0, 36});
+inline const Cdb kRead = cdb({0x28, 0, 0, 0, 0, 0, 0, 0, 1});   // block 0
+inline const Cdb kWrite = cdb({0x2a, 0, 0, 0, 0, 0, 0, 0, 1});  // block 0
+
 // "0102 0a" for readable golden bytes; spaces in the expectation are for the eye.
 inline std::string hex(const Bytes& bytes) {
   return to_hex(bytes);

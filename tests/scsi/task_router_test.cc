@@ -5,11 +5,6 @@
 namespace swiftness::scsi::test {
 namespace {
 
-const Cdb kTestUnitReady = cdb({0x00});
-const Cdb kRead = cdb({0x28, 0, 0, 0, 0, 0, 0, 0, 1});
-const Cdb kWrite = cdb({0x2a, 0, 0, 0, 0, 0, 0, 0, 1});
-const Cdb kInquiry = cdb({0x12, 0, 0, 0, 36});
-
 Cdb report_luns(int select = 0, int allocation_length = 64) {
   return cdb({0xa0, 0, select, 0, 0, 0, 0, 0, 0, allocation_length});
 }

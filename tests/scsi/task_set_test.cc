@@ -5,9 +5,7 @@
 namespace swiftness::scsi::test {
 namespace {
 
-const Cdb kRead = cdb({0x28, 0, 0, 0, 0, 0, 0, 0, 1});
-const Cdb kWrite = cdb({0x2a, 0, 0, 0, 0, 9, 0, 0, 1});
-const Cdb kTestUnitReady = cdb({0x00});
+const Cdb kWriteFurtherOn = cdb({0x2a, 0, 0, 0, 0, 9, 0, 0, 1});
 
 // How many tasks have reached the device says which have started: it answers none until released.
 class TaskOrder : public ScsiTest {
@@ -158,8 +156,8 @@ TEST_F(TaskSetFull, IsAnsweredBeyondTheLimitAndOnlyWhereTheDeviceIsNeeded) {
 TEST_F(TaskSetFull, CountsTasksGivenUpUntilTheyEnd) {
   start({.tasks = 2});
   device_.hang();
-  begin(kWrite, pattern(512, 0));
-  begin(kWrite, pattern(512, 0));
+  begin(kWriteFurtherOn, pattern(512, 0));
+  begin(kWriteFurtherOn, pattern(512, 0));
   router_.reset(lun_to_field(0), nexus_);
   EXPECT_EQ(sense_of(kTestUnitReady), "06/29/03");
   EXPECT_EQ(sense_of(kRead), "status 40");

@@ -6,10 +6,6 @@
 namespace swiftness::scsi::test {
 namespace {
 
-const Cdb kTestUnitReady = cdb({0x00});
-const Cdb kRead = cdb({0x28, 0, 0, 0, 0, 0, 0, 0, 1});
-const Cdb kWrite = cdb({0x2a, 0, 0, 0, 0, 0, 0, 0, 1});
-const Cdb kInquiry = cdb({0x12, 0, 0, 0, 36});
 const Cdb kRequestSense = cdb({0x03, 0, 0, 0, 252});
 const Cdb kReportLuns = cdb({0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64});
 const Cdb kReadCapacity = cdb({0x25});

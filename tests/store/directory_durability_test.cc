@@ -130,9 +130,6 @@ namespace {
 using Answers = std::vector<Presence>;
 using Steps = std::vector<std::string>;
 
-const ObjectName kA{"box", "a"};
-const ObjectName kB{"box", "b"};
-
 class DirectoryDurability : public testing::Test {
  protected:
   DirectoryDurability() {

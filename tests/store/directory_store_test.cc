@@ -24,9 +24,6 @@ namespace fs = std::filesystem;
 using Answers = std::vector<Presence>;
 using Names = std::vector<std::string>;
 
-const ObjectName kA{"box", "a"};
-const ObjectName kB{"box", "b"};
-
 class DirectoryStoreTest : public testing::Test {
  protected:
   DirectoryStoreTest() { reopen(); }

@@ -15,9 +15,6 @@ namespace {
 using Answers = std::vector<Presence>;
 using Effect = FaultyStore::Effect;
 
-const ObjectName kA{"box", "a"};
-const ObjectName kB{"box", "b"};
-
 // One gateway's faulty view of some contents, and the plain truth about them.
 class World {
  public:

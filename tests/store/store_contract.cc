@@ -100,9 +100,6 @@ Result<void> StoreUser::copy(const ObjectName& from, const ObjectName& to) {
 
 namespace {
 
-const ObjectName kA{"box", "a"};
-const ObjectName kB{"box", "b"};
-
 using Names = std::vector<std::string>;
 using Answers = std::vector<Presence>;
 

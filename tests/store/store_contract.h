@@ -13,6 +13,9 @@
 
 namespace swiftness::test {
 
+inline const ObjectName kA{"box", "a"};
+inline const ObjectName kB{"box", "b"};
+
 struct StoreKind {
   std::string name;
   // An empty store; `scratch` is an empty folder that goes when the test is over.

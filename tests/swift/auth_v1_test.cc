@@ -7,7 +7,7 @@ namespace {
 
 const AuthV1 kAuth("http://swift:8080/auth/v1.0", "test:tester", "very-secret");
 
-HttpResponse answer(int status, std::vector<HttpHeader> headers = {}) {
+HttpResponse auth_answer(int status, std::vector<HttpHeader> headers = {}) {
   HttpResponse response;
   response.status = status;
   for (const HttpHeader& header : headers) response.headers.add(header.name, header.value);
@@ -24,8 +24,8 @@ TEST(AuthV1, AsksWithUserAndKey) {
 }
 
 TEST(AuthV1, TakesTokenAndStorageUrl) {
-  auto session = kAuth.session(
-      answer(200, {{"x-storage-url", "http://swift:8080/v1/AUTH_test/"}, {"X-Auth-Token", "t"}}));
+  auto session = kAuth.session(auth_answer(
+      200, {{"x-storage-url", "http://swift:8080/v1/AUTH_test/"}, {"X-Auth-Token", "t"}}));
   ASSERT_TRUE(std::holds_alternative<Session>(session));
   EXPECT_EQ(std::get<Session>(session).storage_url, "http://swift:8080/v1/AUTH_test");
   EXPECT_EQ(std::get<Session>(session).token, "t");
@@ -37,16 +37,16 @@ TEST(AuthV1, SaysWhyThereIsNoSession) {
     EXPECT_TRUE(std::holds_alternative<Failure>(session));
     return std::get<Failure>(session).code;
   };
-  EXPECT_EQ(code(answer(401)), ErrorCode::unauthorized);
-  EXPECT_EQ(code(answer(403)), ErrorCode::unauthorized);
-  EXPECT_EQ(code(answer(404)), ErrorCode::invalid) << "the URL is wrong";
-  EXPECT_EQ(code(answer(301)), ErrorCode::invalid);
-  EXPECT_EQ(code(answer(503)), ErrorCode::unavailable);
-  EXPECT_EQ(code(answer(200)), ErrorCode::invalid) << "no auth service";
+  EXPECT_EQ(code(auth_answer(401)), ErrorCode::unauthorized);
+  EXPECT_EQ(code(auth_answer(403)), ErrorCode::unauthorized);
+  EXPECT_EQ(code(auth_answer(404)), ErrorCode::invalid) << "the URL is wrong";
+  EXPECT_EQ(code(auth_answer(301)), ErrorCode::invalid);
+  EXPECT_EQ(code(auth_answer(503)), ErrorCode::unavailable);
+  EXPECT_EQ(code(auth_answer(200)), ErrorCode::invalid) << "no auth service";
 }
 
 TEST(AuthV1, TellsNoSecret) {
-  auto session = kAuth.session(answer(401));
+  auto session = kAuth.session(auth_answer(401));
   std::string reason = std::get<Failure>(session).reason + kAuth.where();
   EXPECT_EQ(reason.find("very-secret"), std::string::npos);
   EXPECT_NE(reason.find("test:tester"), std::string::npos);

@@ -5,7 +5,8 @@
 namespace swiftness {
 namespace {
 
-HttpResponse answer(int status, std::string_view body = {}, std::string_view transaction = "tx42") {
+HttpResponse response(int status, std::string_view body = {},
+                      std::string_view transaction = "tx42") {
   HttpResponse response;
   response.status = status;
   response.body = Buffer::copy_of(body);
@@ -33,17 +34,17 @@ TEST(HttpStatus, MapsEveryAnswerToOneErrorCode) {
       {599, ErrorCode::unavailable, true},
   };
   for (const Expected& expected : kExpected) {
-    Failure failure = failure_of(answer(expected.status));
+    Failure failure = failure_of(response(expected.status));
     EXPECT_EQ(failure.code, expected.code) << expected.status;
     EXPECT_EQ(failure.retriable, expected.retriable) << expected.status;
   }
 }
 
 TEST(HttpStatus, KnowsWhichFailuresMayHaveActed) {
-  EXPECT_TRUE(failure_of(answer(503)).may_have_acted);
-  EXPECT_TRUE(failure_of(answer(408)).may_have_acted);
-  EXPECT_FALSE(failure_of(answer(401)).may_have_acted);
-  EXPECT_FALSE(failure_of(answer(422)).may_have_acted);
+  EXPECT_TRUE(failure_of(response(503)).may_have_acted);
+  EXPECT_TRUE(failure_of(response(408)).may_have_acted);
+  EXPECT_FALSE(failure_of(response(401)).may_have_acted);
+  EXPECT_FALSE(failure_of(response(422)).may_have_acted);
   EXPECT_FALSE(failure_of(HttpFailure{TransportFailure::connect, ""}).may_have_acted);
   EXPECT_TRUE(failure_of(HttpFailure{TransportFailure::broken, ""}).may_have_acted);
   EXPECT_TRUE(failure_of(HttpFailure{TransportFailure::stalled, ""}).may_have_acted);
@@ -58,7 +59,7 @@ TEST(HttpStatus, SilenceIsTimedOutAndABrokenLineUnavailable) {
 }
 
 TEST(HttpStatus, QuotesTheServerInOneLineWithItsTransaction) {
-  Failure failure = failure_of(answer(
+  Failure failure = failure_of(response(
       400, "<html><h1>Bad Request</h1><p>Invalid X-Storage-Policy\n&#x27;x&#x27;</p></html>"));
   EXPECT_EQ(failure.reason,
             "answered 400, the request is refused \"Bad Request Invalid X-Storage-Policy "
@@ -66,10 +67,10 @@ TEST(HttpStatus, QuotesTheServerInOneLineWithItsTransaction) {
 }
 
 TEST(HttpStatus, NeverLetsTheServerForgeLogLines) {
-  EXPECT_EQ(failure_of(answer(500, "a\r\nERROR b\x1b[2J")).reason.find_first_of("\r\n\x1b"),
+  EXPECT_EQ(failure_of(response(500, "a\r\nERROR b\x1b[2J")).reason.find_first_of("\r\n\x1b"),
             std::string::npos);
-  EXPECT_EQ(transaction_of(answer(500, "", "tx 1\x07")), " (no transaction id)");
-  EXPECT_EQ(transaction_of(answer(500, "", "")), " (no transaction id)");
+  EXPECT_EQ(transaction_of(response(500, "", "tx 1\x07")), " (no transaction id)");
+  EXPECT_EQ(transaction_of(response(500, "", "")), " (no transaction id)");
 }
 
 TEST(HttpStatus, ReadsRetryAfterInSeconds) {

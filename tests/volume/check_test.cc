@@ -18,7 +18,6 @@
 namespace swiftness {
 namespace {
 
-constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kDisk = 128 * kMiB;
 using Kind = CheckFinding::Kind;
 

@@ -15,7 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kFrame = 128;  // sectors of a full frame
 
 class ChunkReaderTest : public testing::Test {

@@ -12,6 +12,8 @@
 
 namespace swiftness {
 
+inline constexpr uint64_t kMiB = 1 << 20;
+
 inline VolumeOptions quick_options() {
   VolumeOptions options;
   options.seal_after = std::chrono::milliseconds(1);

@@ -8,8 +8,6 @@
 namespace swiftness {
 namespace {
 
-constexpr uint64_t kMiB = 1 << 20;
-
 class FencingTest : public testing::Test {
  protected:
   SharedStore shared_;

@@ -12,10 +12,6 @@
 namespace swiftness {
 namespace {
 
-const Uuid kVolume = *Uuid::parse("00112233-4455-6677-8899-aabbccddeeff");
-const Era kEra{Epoch(2), *Uuid::parse("01234567-89ab-cdef-0123-456789abcdef")};
-const Era kOlder{Epoch(1), *Uuid::parse("fedcba98-7654-3210-fedc-ba9876543210")};
-
 Sha256 counting_hash() {
   Sha256 hash;
   for (size_t i = 0; i < hash.size(); ++i) hash[i] = static_cast<std::byte>(i);
@@ -23,14 +19,14 @@ Sha256 counting_hash() {
 }
 
 Claim claim() {
-  return Claim{kEra, 1700000000, "gw1.example"};
+  return Claim{kGoldenEra, 1700000000, "gw1.example"};
 }
 
 Start start() {
   Start out;
-  out.era = kEra;
-  out.predecessor = LogEnd{kOlder, Sequence(41), counting_hash()};
-  out.base = RootName{kOlder, 3};
+  out.era = kGoldenEra;
+  out.predecessor = LogEnd{kOlderEra, Sequence(41), counting_hash()};
+  out.base = RootName{kOlderEra, 3};
   out.upload_window = 8;
   out.started_at = 1700000001;
   return out;
@@ -38,14 +34,15 @@ Start start() {
 
 Root root() {
   Root out;
-  out.name = RootName{kEra, 7};
+  out.name = RootName{kGoldenEra, 7};
   out.covered = Sequence(99);
   out.covered_hash = counting_hash();
   out.covered_position = LogPosition(12345);
   out.size = ByteCount(uint64_t{1} << 40);
   out.block_size = 4096;
   out.next_object = 8;
-  out.eras = {{kOlder, Sequence(1), Sequence(41), 1}, {kEra, Sequence(42), Sequence(99), 5}};
+  out.eras = {{kOlderEra, Sequence(1), Sequence(41), 1},
+              {kGoldenEra, Sequence(42), Sequence(99), 5}};
   out.segments = {{0, {7, 100, 200}}, {3, {2, 0, 99}}};
   out.runs = {{6, 0, 50}, {7, 0, 100}};
   out.ledger = {7, 300, 56};
@@ -62,7 +59,7 @@ IndexSegment segment() {
   return {3, {{0, {2, 0, 64}}, {2047, {7, 64, 96}}}};
 }
 
-Run run() {
+Run a_run() {
   Run out;
   out.erased = {{5, 100}};
   out.pages = {{17, {{0, 8, true, pack(Location{Sequence(3), 2, 129, 8})}, {8, 64, false, 0}}}};
@@ -78,7 +75,7 @@ Detached detached() {
 }
 
 SealedChunk chunk() {
-  SealContext context{kVolume,           kEra, Sequence(42), counting_hash(), Sequence(41),
+  SealContext context{kGoldenVolume,     kGoldenEra, Sequence(42), counting_hash(), Sequence(41),
                       LogPosition(1000), 2};
   const ChunkPart written{
       ExtentKind::data, Sector(65530), SectorCount(9), {}, BufferList(pattern(65530, 9, 5)), {}};
@@ -92,46 +89,49 @@ SealedChunk chunk() {
 }
 
 TEST(Format, GoldenBytes) {
-  VolumeDescriptor descriptor{"vm-disk", kVolume, ByteCount(uint64_t{1} << 40), 512, 1700000000};
+  VolumeDescriptor descriptor{"vm-disk", kGoldenVolume, ByteCount(uint64_t{1} << 40), 512,
+                              1700000000};
   expect_golden("descriptor", encode(descriptor));
-  expect_golden("claim", encode(kVolume, claim()));
-  expect_golden("fence", encode(kVolume, Fence{kEra}));
-  expect_golden("head", encode(kVolume, Head{RootName{kEra, 7}}));
-  expect_golden("start", encode(kVolume, start()));
-  expect_golden("root", encode(kVolume, root()));
-  expect_golden("leaf", encode(kVolume, Leaf(17, leaf_extents())));
-  expect_golden("segment", encode(kVolume, segment()));
-  expect_golden("run", encode(kVolume, run()));
-  expect_golden("ledger", encode(kVolume, ledger()));
-  expect_golden("detached", encode(kVolume, detached()));
+  expect_golden("claim", encode(kGoldenVolume, claim()));
+  expect_golden("fence", encode(kGoldenVolume, Fence{kGoldenEra}));
+  expect_golden("head", encode(kGoldenVolume, Head{RootName{kGoldenEra, 7}}));
+  expect_golden("start", encode(kGoldenVolume, start()));
+  expect_golden("root", encode(kGoldenVolume, root()));
+  expect_golden("leaf", encode(kGoldenVolume, Leaf(17, leaf_extents())));
+  expect_golden("segment", encode(kGoldenVolume, segment()));
+  expect_golden("run", encode(kGoldenVolume, a_run()));
+  expect_golden("ledger", encode(kGoldenVolume, ledger()));
+  expect_golden("detached", encode(kGoldenVolume, detached()));
   expect_golden("chunk", chunk().object.flatten().bytes());
 }
 
 TEST(Format, DecodesWhatItEncodes) {
-  Result<Start> start_back = decode_start(kVolume, encode(kVolume, start()));
+  Result<Start> start_back = decode_start(kGoldenVolume, encode(kGoldenVolume, start()));
   ASSERT_TRUE(start_back.ok());
   EXPECT_EQ(start_back->predecessor, start().predecessor);
   EXPECT_EQ(start_back->base, start().base);
-  Result<Root> root_back = decode_root(kVolume, encode(kVolume, root()));
+  Result<Root> root_back = decode_root(kGoldenVolume, encode(kGoldenVolume, root()));
   ASSERT_TRUE(root_back.ok());
-  EXPECT_EQ(encode(kVolume, *root_back), encode(kVolume, root()));
+  EXPECT_EQ(encode(kGoldenVolume, *root_back), encode(kGoldenVolume, root()));
   const Leaf leaf(17, leaf_extents());
-  Result<LeafPtr> leaf_back = decode_leaf(kVolume, encode(kVolume, leaf));
+  Result<LeafPtr> leaf_back = decode_leaf(kGoldenVolume, encode(kGoldenVolume, leaf));
   ASSERT_TRUE(leaf_back.ok());
-  EXPECT_EQ(encode(kVolume, **leaf_back), encode(kVolume, leaf));
-  Result<IndexSegment> segment_back = decode_segment(kVolume, encode(kVolume, segment()));
+  EXPECT_EQ(encode(kGoldenVolume, **leaf_back), encode(kGoldenVolume, leaf));
+  Result<IndexSegment> segment_back =
+      decode_segment(kGoldenVolume, encode(kGoldenVolume, segment()));
   ASSERT_TRUE(segment_back.ok());
-  EXPECT_EQ(encode(kVolume, *segment_back), encode(kVolume, segment()));
-  Result<swiftness::Run> run_back = decode_run(kVolume, encode(kVolume, run()));
+  EXPECT_EQ(encode(kGoldenVolume, *segment_back), encode(kGoldenVolume, segment()));
+  Result<swiftness::Run> run_back = decode_run(kGoldenVolume, encode(kGoldenVolume, a_run()));
   ASSERT_TRUE(run_back.ok());
-  EXPECT_EQ(encode(kVolume, *run_back), encode(kVolume, run()));
-  Result<LedgerRecord> ledger_back = decode_ledger(kVolume, encode(kVolume, ledger()));
+  EXPECT_EQ(encode(kGoldenVolume, *run_back), encode(kGoldenVolume, a_run()));
+  Result<LedgerRecord> ledger_back = decode_ledger(kGoldenVolume, encode(kGoldenVolume, ledger()));
   ASSERT_TRUE(ledger_back.ok());
-  EXPECT_EQ(encode(kVolume, *ledger_back), encode(kVolume, ledger()));
-  Result<Detached> detached_back = decode_detached(kVolume, encode(kVolume, detached()));
+  EXPECT_EQ(encode(kGoldenVolume, *ledger_back), encode(kGoldenVolume, ledger()));
+  Result<Detached> detached_back =
+      decode_detached(kGoldenVolume, encode(kGoldenVolume, detached()));
   ASSERT_TRUE(detached_back.ok());
-  EXPECT_EQ(encode(kVolume, *detached_back), encode(kVolume, detached()));
-  Result<Claim> claim_back = decode_claim(kVolume, encode(kVolume, claim()));
+  EXPECT_EQ(encode(kGoldenVolume, *detached_back), encode(kGoldenVolume, detached()));
+  Result<Claim> claim_back = decode_claim(kGoldenVolume, encode(kGoldenVolume, claim()));
   ASSERT_TRUE(claim_back.ok());
   EXPECT_EQ(claim_back->host, "gw1.example");
 }
@@ -147,20 +147,21 @@ TEST(Format, PackedLocationsComeBack) {
 
 // Any single flipped bit and any cut must be refused, and never crash.
 TEST(Format, EveryDamageIsSeen) {
-  Bytes record = encode(kVolume, root());
+  Bytes record = encode(kGoldenVolume, root());
   for (size_t i = 0; i < record.size() * 8; ++i) {
     Bytes damaged = record;
     damaged[i / 8] ^= std::byte{1} << (i % 8);
-    EXPECT_FALSE(decode_root(kVolume, damaged).ok()) << "bit " << i;
+    EXPECT_FALSE(decode_root(kGoldenVolume, damaged).ok()) << "bit " << i;
   }
   for (size_t size = 0; size < record.size(); ++size) {
-    EXPECT_FALSE(decode_root(kVolume, std::span(record).first(size)).ok()) << "cut at " << size;
+    EXPECT_FALSE(decode_root(kGoldenVolume, std::span(record).first(size)).ok())
+        << "cut at " << size;
   }
 }
 
 TEST(Format, AnotherVolumeOrKindIsRefused) {
-  EXPECT_FALSE(decode_claim(Uuid::random(), encode(kVolume, claim())).ok());
-  EXPECT_FALSE(decode_start(kVolume, encode(kVolume, claim())).ok());
+  EXPECT_FALSE(decode_claim(Uuid::random(), encode(kGoldenVolume, claim())).ok());
+  EXPECT_FALSE(decode_start(kGoldenVolume, encode(kGoldenVolume, claim())).ok());
 }
 
 }  // namespace

@@ -154,11 +154,11 @@ class Zipfian {
   double eta_ = 0;
 };
 
-constexpr uint64_t kDisk = 128 << 20;
-constexpr uint64_t kBlocks = kDisk / 4096;
+constexpr uint64_t kWholeDisk = 128 * kMiB;
+constexpr uint64_t kBlocks = kWholeDisk / 4096;
 
 TEST_F(Garbage, UniformOverwritesAtTwoThirds) {
-  attach(kDisk, options(0.695));
+  attach(kWholeDisk, options(0.695));
   uint64_t at = 0;
   write(kBlocks, [&at] { return at++; });
   std::mt19937_64 random(3);
@@ -171,7 +171,7 @@ TEST_F(Garbage, UniformOverwritesAtTwoThirds) {
 }
 
 TEST_F(Garbage, UniformOverwritesAtFourFifths) {
-  attach(kDisk, options(0.826));
+  attach(kWholeDisk, options(0.826));
   uint64_t at = 0;
   write(kBlocks, [&at] { return at++; });
   std::mt19937_64 random(3);
@@ -183,7 +183,7 @@ TEST_F(Garbage, UniformOverwritesAtFourFifths) {
 }
 
 TEST_F(Garbage, ZipfianOverwritesAtTwoThirds) {
-  attach(kDisk, options(0.695));
+  attach(kWholeDisk, options(0.695));
   uint64_t at = 0;
   write(kBlocks, [&at] { return at++; });
   std::mt19937_64 random(3);
@@ -197,7 +197,7 @@ TEST_F(Garbage, ZipfianOverwritesAtTwoThirds) {
 }
 
 TEST_F(Garbage, WhatWasErasedIsDeleted) {
-  attach(kDisk, options(0.72));
+  attach(kWholeDisk, options(0.72));
   fill_and_erase(kBlocks / 4);
   // A few more chunks, for the checkpoints that let the old ones go.
   for (int i = 0; i < 300; ++i) {
@@ -213,7 +213,7 @@ TEST_F(Garbage, WhatWasErasedIsDeleted) {
 TEST_F(Garbage, WhatWasErasedIsDeletedThoughNobodyWritesAnyMore) {
   VolumeOptions chosen = options(0.72);
   chosen.fence_interval = std::chrono::seconds(2);
-  attach(kDisk, chosen);
+  attach(kWholeDisk, chosen);
   fill_and_erase(kBlocks / 4);
   pass(std::chrono::minutes(30));
   EXPECT_LT(gateway_->volume.status().stored.value(), uint64_t{1} << 20);
@@ -222,7 +222,7 @@ TEST_F(Garbage, WhatWasErasedIsDeletedThoughNobodyWritesAnyMore) {
 
 // A chunk of one small write is mostly header: to move it alone would make another such chunk.
 TEST_F(Garbage, SmallChunksAreNotMovedAgainAndAgain) {
-  attach(kDisk, options(0.72));
+  attach(kWholeDisk, options(0.72));
   for (uint64_t i = 0; i < 3; ++i) {
     const BlockRange range{Lba(i * 1000), BlockCount(1)};
     BufferList data(pattern(i * 1000, 1, i));
@@ -239,7 +239,7 @@ TEST_F(Garbage, SmallChunksAreNotMovedAgainAndAgain) {
 TEST_F(Garbage, MovedDataDoNotQueueBeforeAStoreThatIsSlow) {
   VolumeOptions chosen = options(0.72);
   chosen.dirty_memory = ByteCount(64 << 20);
-  attach(kDisk, chosen);
+  attach(kWholeDisk, chosen);
   uint64_t at = 0;
   write(kBlocks / 2, [&at] { return at++; });
   ASSERT_TRUE(run(shared_.io, gateway_->volume.flush()).ok());

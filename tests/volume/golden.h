@@ -1,5 +1,5 @@
-// Golden bytes. A change of them is a change of the format: it needs a new version, never a new golden
-// file. UPDATE_GOLDEN=1 writes files that do not exist yet.
+// Golden bytes. A change of them is a change of the format: it needs a new version, never a new
+// golden file. UPDATE_GOLDEN=1 writes files that do not exist yet.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,8 +12,13 @@
 #include <string>
 
 #include "backend/base/hash.h"
+#include "backend/volume/format.h"
 
 namespace swiftness {
+
+inline const Uuid kGoldenVolume = *Uuid::parse("00112233-4455-6677-8899-aabbccddeeff");
+inline const Era kGoldenEra{Epoch(2), *Uuid::parse("01234567-89ab-cdef-0123-456789abcdef")};
+inline const Era kOlderEra{Epoch(1), *Uuid::parse("fedcba98-7654-3210-fedc-ba9876543210")};
 
 // Hexadecimal, 32 bytes a line.
 inline std::string dump(std::span<const std::byte> bytes) {

@@ -8,18 +8,14 @@
 namespace swiftness {
 namespace {
 
-const Uuid kVolume = *Uuid::parse("00112233-4455-6677-8899-aabbccddeeff");
-const Era kEra{Epoch(2), *Uuid::parse("01234567-89ab-cdef-0123-456789abcdef")};
-const Era kOlder{Epoch(1), *Uuid::parse("fedcba98-7654-3210-fedc-ba9876543210")};
-
 Superblock superblock() {
   Superblock out;
-  out.volume = kVolume;
+  out.volume = kGoldenVolume;
   out.sequence = 17;
   out.generation = 0x1122334455667788;
   out.ring_bytes = 1 << 20;
-  out.stamp = kEra;
-  out.before = kOlder;
+  out.stamp = kGoldenEra;
+  out.before = kOlderEra;
   out.begins = 5120;
   out.tail_offset = 1024;
   out.tail_position = LogPosition(99);

@@ -13,14 +13,13 @@
 namespace swiftness {
 namespace {
 
-constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kFull = kFrameRawBytes / kSectorBytes;  // sectors of a full frame
 
 const Uuid kVolume = *Uuid::parse("01234567-89ab-cdef-0123-456789abcdef");
-const Era kEra{Epoch(3), *Uuid::parse("11111111-2222-4333-8444-555555555555")};
+const Era kReadEra{Epoch(3), *Uuid::parse("11111111-2222-4333-8444-555555555555")};
 const Era kOtherEra{Epoch(3), *Uuid::parse("11111111-2222-4333-8444-555555555556")};
 
-FrameKey key(uint64_t number, const Era& era = kEra) {
+FrameKey key(uint64_t number, const Era& era = kReadEra) {
   return FrameKey(era, Sequence(number / 100 + 1), static_cast<uint16_t>(number % 100 * 129));
 }
 
@@ -54,7 +53,8 @@ class ReadCacheTest : public testing::Test {
     io_.poll();
   }
   // Inserts, and waits until the file has it.
-  void insert(uint64_t number, uint64_t sectors = kFull, const Era& era = kEra, uint64_t tag = 0) {
+  void insert(uint64_t number, uint64_t sectors = kFull, const Era& era = kReadEra,
+              uint64_t tag = 0) {
     cache_->insert(key(number, era), frame(number, sectors, tag));
     settle();
   }
@@ -65,8 +65,8 @@ class ReadCacheTest : public testing::Test {
       settle();
     }
   }
-  bool holds(uint64_t number, uint64_t skip = 0, uint64_t sectors = kFull, const Era& era = kEra,
-             uint64_t tag = 0, uint64_t whole = kFull) {
+  bool holds(uint64_t number, uint64_t skip = 0, uint64_t sectors = kFull,
+             const Era& era = kReadEra, uint64_t tag = 0, uint64_t whole = kFull) {
     std::optional<Buffer> data = run(io_, cache_->read(key(number, era), skip, sectors));
     if (!data) return false;
     EXPECT_TRUE(BufferList(*data) ==
@@ -122,22 +122,22 @@ TEST_F(ReadCacheTest, KeepsShortFrames) {
   open();
   insert(1, 13);
   flood_memory();
-  EXPECT_TRUE(holds(1, 0, 13, kEra, 0, 13));
-  EXPECT_TRUE(holds(1, 12, 1, kEra, 0, 13));
+  EXPECT_TRUE(holds(1, 0, 13, kReadEra, 0, 13));
+  EXPECT_TRUE(holds(1, 12, 1, kReadEra, 0, 13));
   EXPECT_FALSE(holds(1, 12, 2)) << "more than there is: a miss, and the frame itself will tell";
 }
 
 TEST_F(ReadCacheTest, ErasAreToldApart) {
   open();
-  insert(1, kFull, kEra, 7);
+  insert(1, kFull, kReadEra, 7);
   insert(1, kFull, kOtherEra, 8);
   flood_memory();
-  EXPECT_TRUE(holds(1, 0, kFull, kEra, 7));
+  EXPECT_TRUE(holds(1, 0, kFull, kReadEra, 7));
   EXPECT_TRUE(holds(1, 0, kFull, kOtherEra, 8));
-  const Era later{Epoch(4), kEra.claim};
+  const Era later{Epoch(4), kReadEra.claim};
   EXPECT_FALSE(holds(1, 0, kFull, later));
   open();
-  EXPECT_TRUE(holds(1, 0, kFull, kEra, 7));
+  EXPECT_TRUE(holds(1, 0, kFull, kReadEra, 7));
   EXPECT_TRUE(holds(1, 0, kFull, kOtherEra, 8));
 }
 
@@ -149,7 +149,7 @@ TEST_F(ReadCacheTest, IsFoundAgainAfterARestart) {
   open();
   EXPECT_EQ(cache_->status().used, used);
   for (uint64_t i = 0; i < 40; ++i) {
-    EXPECT_TRUE(i % 3 == 0 ? holds(i, 0, 5, kEra, 0, 5) : holds(i)) << i;
+    EXPECT_TRUE(i % 3 == 0 ? holds(i, 0, 5, kReadEra, 0, 5) : holds(i)) << i;
   }
 }
 
@@ -389,7 +389,7 @@ TEST_F(ReadCacheTest, NeverServesAnythingElseWhateverHappens) {
       for (int step = 0; step < 150; ++step) {
         const uint64_t number = random() % 4 == 0 ? random() % 200 : random() % 24;
         const uint64_t sectors = number % 5 == 0 ? 1 + number % 128 : kFull;
-        const Era& era = number % 7 == 0 ? kOtherEra : kEra;
+        const Era& era = number % 7 == 0 ? kOtherEra : kReadEra;
         const uint64_t skip = random() % sectors;
         const uint64_t count = 1 + random() % (sectors - skip);
         disk_->is_cached = random() % 2 == 0;

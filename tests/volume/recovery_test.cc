@@ -8,8 +8,6 @@
 namespace swiftness {
 namespace {
 
-constexpr uint64_t kMiB = 1 << 20;
-
 class RecoveryTest : public testing::Test {
  protected:
   // Chunks in the store of the first data container, by name.

@@ -8,8 +8,6 @@
 namespace swiftness {
 namespace {
 
-constexpr uint64_t kMiB = 1 << 20;
-
 class VolumeTest : public testing::Test {
  protected:
   SharedStore shared_;
