@@ -96,10 +96,10 @@ Limits read_limits(Section limits) {
   return out;
 }
 
-void read_discovery(Section discovery) {
-  discovery.unsupported("chap");
-  discovery.unsupported("mutual_chap");
+Chap read_discovery(Section discovery, const SecretReader& secrets) {
+  Chap out = read_chap(discovery, secrets);
   discovery.finish();
+  return out;
 }
 
 // The memory is shared out evenly: the default grows with the number of volumes, one that was given
@@ -118,16 +118,17 @@ void check_dirty_memory(Section limits, Config& config) {
 
 // What refers to something else is read after it.
 Config read_config(Section file, const std::filesystem::path& folder,
-                   const SecretSources& secrets) {
+                   const SecretSources& sources) {
+  const SecretReader secrets(folder, sources);
   Config config;
   read_gateway(file.section("gateway"), config, folder);
   config.portals = read_portals(file);
   config.limits = read_limits(file.section("limits"));
-  read_discovery(file.section("discovery"));
-  config.stores = read_stores(file.section("stores"), folder, secrets);
+  config.discovery_chap = read_discovery(file.section("discovery"), secrets);
+  config.stores = read_stores(file.section("stores"), secrets);
   config.volumes = read_volumes(file.section("volumes"), config);
   check_dirty_memory(file.section("limits"), config);
-  config.targets = read_targets(file.items("targets"), config);
+  config.targets = read_targets(file.items("targets"), config, secrets);
   file.finish();
   return config;
 }

@@ -64,10 +64,22 @@ struct Lun {
   bool read_only = false;
 };
 
+struct ChapUser {
+  std::string user;
+  std::string secret;
+};
+
+struct Chap {
+  std::optional<ChapUser>
+      initiator;                   // chap: how an initiator proves who it is; nothing: it need not
+  std::optional<ChapUser> target;  // mutual_chap: how the gateway does, if asked
+};
+
 struct Access {
   std::string initiator;       // an iSCSI name, or "*" for every initiator
   std::vector<uint16_t> luns;  // empty: all
   bool read_only = false;
+  Chap chap;
 };
 
 struct Target {
@@ -83,6 +95,7 @@ struct Config {
   std::filesystem::path state_dir = "/var/lib/swiftness";
   std::optional<Endpoint> admin_listen;  // read-only TCP listener; the Unix socket is always there
   std::vector<Portal> portals;
+  Chap discovery_chap;
   Limits limits;
   std::map<std::string, StoreConfig> stores;
   std::vector<Volume> volumes;

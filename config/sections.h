@@ -14,15 +14,33 @@ namespace swiftness::config {
 
 inline constexpr std::string_view kNotSupported = "not supported in this version";
 
-// `folder` is where relative paths start from. A store that is wrong is in the result too, so that
-// volumes may refer to it.
-std::map<std::string, StoreConfig> read_stores(Section stores, const std::filesystem::path& folder,
-                                               const SecretSources& secrets);
+class SecretReader {
+ public:
+  // `folder` is where relative paths start from.
+  SecretReader(const std::filesystem::path& folder, const SecretSources& sources)
+      : folder_(folder), sources_(sources) {}
+
+  const std::filesystem::path& folder() const noexcept { return folder_; }
+  std::string read(Section& section, const std::string& key) const;
+
+ private:
+  std::string from_file(const Value& source, const std::filesystem::path& file) const;
+
+  const std::filesystem::path& folder_;
+  const SecretSources& sources_;
+};
+
+// The keys `chap` and `mutual_chap` of a section.
+Chap read_chap(Section& section, const SecretReader& secrets);
+
+// A store that is wrong is in the result too, so that volumes may refer to it.
+std::map<std::string, StoreConfig> read_stores(Section stores, const SecretReader& secrets);
 
 // `config` has its stores.
 std::vector<Volume> read_volumes(Section volumes, const Config& config);
 
 // `config` has its portals and volumes.
-std::vector<Target> read_targets(std::vector<Value> targets, const Config& config);
+std::vector<Target> read_targets(std::vector<Value> targets, const Config& config,
+                                 const SecretReader& secrets);
 
 }  // namespace swiftness::config

@@ -1,4 +1,4 @@
-// `stores:` and the secrets that open them.
+// `stores:`
 #include <fmt/format.h>
 
 #include "config/sections.h"
@@ -9,8 +9,7 @@ namespace {
 
 class StoreReader {
  public:
-  StoreReader(const std::filesystem::path& folder, const SecretSources& secrets)
-      : folder_(folder), secrets_(secrets) {}
+  explicit StoreReader(const SecretReader& secrets) : secrets_(secrets) {}
 
   std::optional<StoreConfig> read(Section store);
 
@@ -18,11 +17,8 @@ class StoreReader {
   SwiftStoreConfig read_swift(Section& store);
   DirectoryStoreConfig read_directory(Section& store);
   void read_auth(Section auth, SwiftStoreConfig& store);
-  std::string read_secret(Section& section, const std::string& key);
-  std::string secret_from_file(const Value& source, const std::filesystem::path& file);
 
-  const std::filesystem::path& folder_;
-  const SecretSources& secrets_;
+  const SecretReader& secrets_;
 };
 
 // A prefix begins the names of the store's containers.
@@ -59,7 +55,7 @@ std::optional<StoreConfig> StoreReader::read(Section store) {
 DirectoryStoreConfig StoreReader::read_directory(Section& store) {
   DirectoryStoreConfig out;
   store.required("path");
-  store.path("path", out.path, folder_);
+  store.path("path", out.path, secrets_.folder());
   read_prefix(store, out.prefix);
   return out;
 }
@@ -69,7 +65,7 @@ SwiftStoreConfig StoreReader::read_swift(Section& store) {
   if (std::optional<Value> auth = store.required("auth")) read_auth(auth->section(), out);
   store.unsupported("region");
   std::filesystem::path ca_file;
-  store.path("ca_file", ca_file, folder_);
+  store.path("ca_file", ca_file, secrets_.folder());
   out.ca_file = ca_file.native();
   read_prefix(store, out.prefix);
   store.text("storage_policy", out.storage_policy);
@@ -94,7 +90,7 @@ void StoreReader::read_auth(Section auth, SwiftStoreConfig& store) {
   }
   auth.required("user");
   auth.text("user", store.user);
-  store.key = read_secret(auth, "key");
+  store.key = secrets_.read(auth, "key");
   for (const char* key :
        {"user_domain", "project", "project_domain", "password", "password_file", "password_env"}) {
     if (std::optional<Value> value = auth.find(key)) {
@@ -104,51 +100,11 @@ void StoreReader::read_auth(Section auth, SwiftStoreConfig& store) {
   auth.finish();
 }
 
-// KEY_file, KEY_env or, with a warning, KEY itself.
-std::string StoreReader::read_secret(Section& section, const std::string& key) {
-  std::optional<Value> in_place = section.find(key);
-  std::optional<Value> file = section.find(key + "_file");
-  std::optional<Value> environment = section.find(key + "_env");
-  int given = in_place.has_value() + file.has_value() + environment.has_value();
-  if (given != 1) {
-    section.error(given == 0 ? fmt::format("needs {0}_file or {0}_env", key)
-                             : fmt::format("has more than one of {0}_file, {0}_env and {0}", key));
-    return {};
-  }
-  const Value& source = file ? *file : environment ? *environment : *in_place;
-  std::optional<std::string> text = source.text();
-  if (!text) return {};
-  if (file) return secret_from_file(source, folder_ / *text);
-  if (environment) {
-    std::optional<std::string> secret = secrets_.environment(*text);
-    if (!secret || secret->empty()) {
-      source.error(fmt::format("the environment variable {} is not set", *text));
-    }
-    return secret.value_or("");
-  }
-  source.warning(
-      fmt::format("whoever may read this file learns the secret; use {0}_file or {0}_env", key));
-  return *text;
-}
-
-std::string StoreReader::secret_from_file(const Value& source, const std::filesystem::path& file) {
-  Result<std::string> contents = secrets_.read_file(file);
-  if (!contents) {
-    source.error(contents.error().message());
-    return {};
-  }
-  std::string secret = *contents;
-  while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
-  if (secret.empty()) source.error(fmt::format("{} is empty", file.native()));
-  return secret;
-}
-
 }  // namespace
 
-std::map<std::string, StoreConfig> read_stores(Section stores, const std::filesystem::path& folder,
-                                               const SecretSources& secrets) {
+std::map<std::string, StoreConfig> read_stores(Section stores, const SecretReader& secrets) {
   std::map<std::string, StoreConfig> out;
-  StoreReader reader(folder, secrets);
+  StoreReader reader(secrets);
   for (const auto& [name, value] : stores.entries()) {
     if (std::optional<std::string> why = why_not_name(name)) {
       value.error(fmt::format("\"{}\" {}", name, *why));

@@ -15,7 +15,8 @@ constexpr uint16_t kHighestLun = 255;  // SAM-5 4.7.7.2, peripheral device addre
 
 class TargetReader {
  public:
-  explicit TargetReader(const Config& config) : config_(config) {}
+  TargetReader(const Config& config, const SecretReader& secrets)
+      : config_(config), secrets_(secrets) {}
 
   Target read(Section target);
 
@@ -29,6 +30,7 @@ class TargetReader {
   Access read_access_entry(Section entry, const Target& target);
 
   const Config& config_;
+  const SecretReader& secrets_;
   std::map<std::string, std::string> lun_of_volume_;  // "LUN 0 of iqn...", by volume
 };
 
@@ -174,17 +176,17 @@ Access TargetReader::read_access_entry(Section entry, const Target& target) {
     }
   }
   entry.boolean("read_only", out.read_only);
-  entry.unsupported("chap");
-  entry.unsupported("mutual_chap");
+  out.chap = read_chap(entry, secrets_);
   entry.finish();
   return out;
 }
 
 }  // namespace
 
-std::vector<Target> read_targets(std::vector<Value> targets, const Config& config) {
+std::vector<Target> read_targets(std::vector<Value> targets, const Config& config,
+                                 const SecretReader& secrets) {
   std::vector<Target> out;
-  TargetReader reader(config);
+  TargetReader reader(config, secrets);
   for (const Value& item : targets) {
     Target target = reader.read(item.section());
     bool is_second = std::any_of(out.begin(), out.end(), [&target](const Target& other) {

@@ -33,6 +33,13 @@ iscsi::PortalConfig portal_of(const config::Portal& portal) {
   return out;
 }
 
+iscsi::ChapSecrets secrets_of(const config::Chap& chap) {
+  iscsi::ChapSecrets out;
+  if (chap.initiator) out.initiator = {chap.initiator->user, chap.initiator->secret};
+  if (chap.target) out.target = {chap.target->user, chap.target->secret};
+  return out;
+}
+
 iscsi::TargetNode node_of(const config::Target& target, scsi::TaskRouter* router) {
   iscsi::TargetNode out;
   out.name = target.iqn;
@@ -40,7 +47,8 @@ iscsi::TargetNode node_of(const config::Target& target, scsi::TaskRouter* router
   out.portal_groups = target.portal_groups;
   out.open = target.open;
   for (const config::Access& access : target.access) {
-    out.access.push_back({access.initiator, access.luns, access.read_only});
+    out.access.push_back(
+        {access.initiator, access.luns, access.read_only, secrets_of(access.chap)});
   }
   return out;
 }
@@ -107,8 +115,9 @@ void Gateway::make_targets() {
     router = std::make_unique<scsi::TaskRouter>();
     nodes.push_back(node_of(target, router.get()));
   }
-  server_ = std::make_unique<iscsi::Server>(executor_, limits_of(config_.limits),
-                                            std::move(portals), std::move(nodes));
+  server_ =
+      std::make_unique<iscsi::Server>(executor_, limits_of(config_.limits), std::move(portals),
+                                      std::move(nodes), secrets_of(config_.discovery_chap));
 }
 
 Result<void> Gateway::listen() {

@@ -42,6 +42,7 @@ Task Connection::serve(std::shared_ptr<Connection> self) {
                          .failed = [&c](const std::string& why) { c.close(why); }});
   c.login_.emplace(LoginEnvironment{
       .targets = c.server_->targets,
+      .discovery_chap = c.server_->discovery_chap,
       .portal_group = c.portal_.group,
       .session_exists = [server = c.server_.get()](const Isid& isid, uint16_t tsih) {
         return server->session_exists(isid, tsih);

@@ -57,11 +57,11 @@ Login::Answer Login::receive(const LoginRequest& request, std::string_view text)
   Result<TextKeys> keys = TextKeys::parse(text_.text());
   text_.clear();
   if (!keys) return refuse(request, LoginStatus::initiator_error, keys.error().message());
-  bad = take_keys(*keys, answer.text);
+  bad = take_keys(*keys, (request.flags & kTransit) != 0, answer.text);
   if (bad) return refuse(request, bad->status, std::move(bad->reason));
   CHECK(answer.text.size() <= kLoginMaxRecv);
 
-  if (request.flags & kTransit) {
+  if ((request.flags & kTransit) && authenticated()) {
     stage_ = static_cast<Stage>(next_stage(request.flags));
     answer.header.flags |= kTransit | static_cast<uint8_t>(stage_);
     if (stage_ == Stage::full_feature) {
@@ -114,7 +114,7 @@ Login::Verdict Login::check_first(const LoginRequest& request) {
   return std::nullopt;
 }
 
-Login::Verdict Login::take_keys(const TextKeys& keys, std::string& answers) {
+Login::Verdict Login::take_keys(const TextKeys& keys, bool transit, std::string& answers) {
   for (const TextKey& key : keys.all()) {
     if (seen_.size() == kMaximumKeys) {
       return Refusal{LoginStatus::initiator_error, "more than 64 keys in a login"};
@@ -129,7 +129,7 @@ Login::Verdict Login::take_keys(const TextKeys& keys, std::string& answers) {
     if (bad) return bad;
     identified_ = true;
   }
-  Verdict bad = authenticate(keys, answers);
+  Verdict bad = authenticate(keys, transit, answers);
   if (bad) return bad;
   Result<void> negotiated =
       negotiate_operational_keys(keys, result_.discovery, result_.parameters, answers);
@@ -155,7 +155,10 @@ Login::Verdict Login::identify(const TextKeys& keys) {
                    fmt::format("initiator {} asks for an unknown SessionType", *initiator)};
   }
   result_.discovery = type != nullptr && *type == "Discovery";
-  if (result_.discovery) return std::nullopt;
+  if (result_.discovery) {
+    secrets_ = environment_.discovery_chap;
+    return std::nullopt;
+  }
   return find_target_node(keys);
 }
 
@@ -181,27 +184,47 @@ Login::Verdict Login::find_target_node(const TextKeys& keys) {
                    fmt::format("initiator {} is not in the access list of {}", result_.initiator,
                                target_->name)};
   }
+  secrets_ = chap_of(*target_, result_.initiator);
   result_.target = target_->name;
   result_.grant = std::move(*grant);
   return std::nullopt;
 }
 
-// Clause 12. AuthMethod=None is all there is yet: CHAP takes its steps here, and a target that asks
-// for it then refuses both None and the transit out of the security stage.
-Login::Verdict Login::authenticate(const TextKeys& keys, std::string& answers) {
+// Clause 12. Who has to prove itself does so in the security stage, which does not end before.
+Login::Verdict Login::authenticate(const TextKeys& keys, bool transit, std::string& answers) {
   const std::string* offered = keys.find("AuthMethod");
-  if (offered == nullptr) return std::nullopt;
   if (stage_ != Stage::security) {
-    append_key(answers, "AuthMethod", kReject);
-    return std::nullopt;
+    if (offered != nullptr) append_key(answers, "AuthMethod", kReject);
+    return authenticated() ? std::nullopt : must_authenticate();
   }
-  auto methods = split_list(*offered);
-  if (std::ranges::find(methods, "None") == methods.end()) {
+  if (offered != nullptr) return choose_method(*offered, answers);
+  if (!chap_ && secrets_.initiator && transit) return must_authenticate();
+  if (!chap_) return std::nullopt;
+  Result<void> accepted = chap_->receive(keys, answers);
+  if (!accepted) {
     return Refusal{LoginStatus::authentication_failure,
-                   fmt::format("initiator {} insists on AuthMethod {}", result_.initiator,
-                               offered->substr(0, 64))};
+                   fmt::format("initiator {}: {}", result_.initiator, accepted.error().message())};
   }
-  append_key(answers, "AuthMethod", "None");
+  return std::nullopt;
+}
+
+Login::Verdict Login::must_authenticate() const {
+  return Refusal{
+      LoginStatus::authentication_failure,
+      fmt::format("initiator {} does not prove who it is, CHAP is required", result_.initiator)};
+}
+
+Login::Verdict Login::choose_method(std::string_view offered, std::string& answers) {
+  const std::string_view ours = secrets_.initiator ? "CHAP" : "None";
+  auto methods = split_list(offered);
+  if (std::ranges::find(methods, ours) == methods.end()) {
+    return Refusal{
+        LoginStatus::authentication_failure,
+        fmt::format("initiator {} offers AuthMethod {}, {}", result_.initiator, for_log(offered),
+                    secrets_.initiator ? "CHAP is required" : "and there is no chap for it")};
+  }
+  append_key(answers, "AuthMethod", ours);
+  if (secrets_.initiator) chap_.emplace(secrets_, environment_.random);
   return std::nullopt;
 }
 

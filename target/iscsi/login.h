@@ -37,9 +37,11 @@ using TargetList = std::shared_ptr<const std::vector<TargetNode>>;
 
 struct LoginEnvironment {
   TargetList targets;
+  ChapSecrets discovery_chap{};  // for discovery sessions; a target's are in its access list
   uint16_t portal_group = 1;
   // Is there a live session of this ISID and TSIH? (A login with a TSIH wants to join one.)
   std::function<bool(const Isid& isid, uint16_t tsih)> session_exists;
+  RandomBytes random = kernel_random;
 };
 
 // What a complete login has agreed on.
@@ -87,17 +89,23 @@ class Login {
 
   Verdict check_header(const LoginRequest& request);
   Verdict check_first(const LoginRequest& request);
-  Verdict take_keys(const TextKeys& keys, std::string& answers);
+  Verdict take_keys(const TextKeys& keys, bool transit, std::string& answers);
   Verdict identify(const TextKeys& keys);
   Verdict find_target_node(const TextKeys& keys);
-  Verdict authenticate(const TextKeys& keys, std::string& answers);
+  Verdict authenticate(const TextKeys& keys, bool transit, std::string& answers);
+  Verdict choose_method(std::string_view offered, std::string& answers);
+  Verdict must_authenticate() const;
+  // As much as is asked for. Who wants to transit before is answered without the T bit.
+  bool authenticated() const { return !secrets_.initiator || (chap_ && chap_->done()); }
   void declare(std::string& answers);
 
   LoginEnvironment environment_;
   LoginResult result_;
   Stage stage_ = Stage::security;
-  bool began_ = false;       // a request was received
-  bool identified_ = false;  // the first text was whole and accepted
+  ChapSecrets secrets_;       // of this initiator
+  std::optional<Chap> chap_;  // under way, or passed
+  bool began_ = false;        // a request was received
+  bool identified_ = false;   // the first text was whole and accepted
   bool declared_target_ = false;
   bool declared_ours_ = false;
   const TargetNode* target_ = nullptr;  // inside environment_.targets

@@ -9,8 +9,9 @@
 namespace swiftness::iscsi {
 
 Server::Server(Executor executor, IscsiLimits limits, std::vector<PortalConfig> portals,
-               std::vector<TargetNode> targets)
-    : state_(std::make_shared<ServerState>(std::move(executor), limits, std::move(targets))) {
+               std::vector<TargetNode> targets, ChapSecrets discovery_chap)
+    : state_(std::make_shared<ServerState>(std::move(executor), limits, std::move(targets),
+                                           std::move(discovery_chap))) {
   for (PortalConfig& config : portals) {
     portals_.push_back(std::make_shared<Portal>(state_, std::move(config)));
   }

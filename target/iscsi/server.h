@@ -27,7 +27,7 @@ class ServerState;
 class Server {
  public:
   Server(Executor executor, IscsiLimits limits, std::vector<PortalConfig> portals,
-         std::vector<TargetNode> targets);
+         std::vector<TargetNode> targets, ChapSecrets discovery_chap = {});
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

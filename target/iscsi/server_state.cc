@@ -8,10 +8,11 @@
 namespace swiftness::iscsi {
 
 ServerState::ServerState(Executor executor_, const IscsiLimits& limits_,
-                         std::vector<TargetNode> targets_)
+                         std::vector<TargetNode> targets_, ChapSecrets discovery_chap_)
     : executor(std::move(executor_)),
       limits(limits_),
       targets(std::make_shared<const std::vector<TargetNode>>(std::move(targets_))),
+      discovery_chap(std::move(discovery_chap_)),
       connections(executor),
       commands(executor) {}
 

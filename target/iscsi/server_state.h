@@ -18,12 +18,14 @@ class Session;
 
 class ServerState : public std::enable_shared_from_this<ServerState> {
  public:
-  ServerState(Executor executor, const IscsiLimits& limits, std::vector<TargetNode> targets);
+  ServerState(Executor executor, const IscsiLimits& limits, std::vector<TargetNode> targets,
+              ChapSecrets discovery_chap);
   ~ServerState();
 
   const Executor executor;
   const IscsiLimits limits;
-  TargetList targets;                                     // replaced as a whole on reload
+  TargetList targets;  // replaced as a whole on reload
+  const ChapSecrets discovery_chap;
   std::vector<PortalConfig> portals;                      // with the ports they really have
   std::map<uint16_t, std::shared_ptr<Session>> sessions;  // by TSIH
   bool stopping = false;

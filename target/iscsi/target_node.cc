@@ -20,18 +20,29 @@ const TargetNode* find_target(std::span<const TargetNode> targets, std::string_v
   return nullptr;
 }
 
-std::optional<AccessGrant> access_of(const TargetNode& target, std::string_view initiator) {
-  const AccessEntry* decisive = nullptr;
+namespace {
+
+const AccessEntry* line_for(const TargetNode& target, std::string_view initiator) {
+  const AccessEntry* for_all = nullptr;
   for (const AccessEntry& entry : target.access) {
-    if (same_iscsi_name(entry.initiator, initiator)) {
-      decisive = &entry;
-      break;
-    }
-    if (entry.initiator == "*" && decisive == nullptr) decisive = &entry;
+    if (same_iscsi_name(entry.initiator, initiator)) return &entry;
+    if (entry.initiator == "*" && for_all == nullptr) for_all = &entry;
   }
-  if (decisive != nullptr) return AccessGrant{decisive->luns, decisive->read_only};
+  return for_all;
+}
+
+}  // namespace
+
+std::optional<AccessGrant> access_of(const TargetNode& target, std::string_view initiator) {
+  const AccessEntry* line = line_for(target, initiator);
+  if (line != nullptr) return AccessGrant{line->luns, line->read_only};
   if (target.open) return AccessGrant{};
   return std::nullopt;
+}
+
+ChapSecrets chap_of(const TargetNode& target, std::string_view initiator) {
+  const AccessEntry* line = line_for(target, initiator);
+  return line != nullptr ? line->chap : ChapSecrets{};
 }
 
 }  // namespace swiftness::iscsi

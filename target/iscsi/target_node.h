@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/base/async.h"
+#include "target/iscsi/chap.h"
 #include "target/scsi/task_router.h"
 
 namespace swiftness::iscsi {
@@ -21,6 +22,7 @@ struct AccessEntry {
   std::string initiator;  // an iSCSI name, or "*" for every initiator without a line of its own
   std::vector<uint16_t> luns;  // logical units it may use; empty: all
   bool read_only = false;
+  ChapSecrets chap{};
 };
 
 struct TargetNode {
@@ -42,8 +44,10 @@ struct AccessGrant {
 };
 
 // The line that names the initiator decides, then the "*" line, then `open`; otherwise nobody gets
-// in.
+// in. A login with CHAP has to pass it besides.
 std::optional<AccessGrant> access_of(const TargetNode& target, std::string_view initiator);
+
+ChapSecrets chap_of(const TargetNode& target, std::string_view initiator);
 
 // iSCSI names compare without regard to ASCII case (RFC 3722 folds them).
 bool same_iscsi_name(std::string_view a, std::string_view b) noexcept;

@@ -1,9 +1,10 @@
 #include "target/iscsi/text_keys.h"
 
+#include <fmt/core.h>
+#include <openssl/evp.h>
+
 #include <algorithm>
 #include <charconv>
-
-#include <fmt/core.h>
 
 namespace swiftness::iscsi {
 namespace {
@@ -15,6 +16,38 @@ bool is_key_character(char c) noexcept {  // 6.1: standard-label characters
 
 Error malformed(std::string message) {
   return Error(ErrorCode::invalid, std::move(message));
+}
+
+std::optional<Bytes> parse_hex(std::string_view digits, size_t at_most) {
+  if (digits.size() % 2 != 0 || digits.size() / 2 > at_most) return std::nullopt;
+  Bytes out;
+  out.reserve(digits.size() / 2);
+  for (size_t i = 0; i < digits.size(); i += 2) {
+    uint8_t byte = 0;
+    auto [end, failure] = std::from_chars(digits.data() + i, digits.data() + i + 2, byte, 16);
+    if (failure != std::errc() || end != digits.data() + i + 2) return std::nullopt;
+    out.push_back(static_cast<std::byte>(byte));
+  }
+  return out;
+}
+
+// RFC 4648: groups of four, of which the last one may end in one or two '='.
+std::optional<Bytes> parse_base64(std::string_view text, size_t at_most) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const size_t used = std::min(text.find_last_not_of('=') + 1, text.size());  // npos + 1 is 0
+  const size_t padding = text.size() - used;
+  if (text.size() % 4 != 0 || padding > 2 || text.size() / 4 * 3 - padding > at_most ||
+      text.substr(0, used).find_first_not_of(kDigits) != std::string_view::npos) {
+    return std::nullopt;
+  }
+  Bytes out(text.size() / 4 * 3);
+  int decoded = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                reinterpret_cast<const unsigned char*>(text.data()),
+                                static_cast<int>(text.size()));
+  if (decoded != static_cast<int>(out.size())) return std::nullopt;
+  out.resize(out.size() - padding);
+  return out;
 }
 
 }  // namespace
@@ -78,6 +111,21 @@ std::vector<std::string_view> split_list(std::string_view value) {
     if (comma == std::string_view::npos) return items;
     value.remove_prefix(comma + 1);
   }
+}
+
+std::optional<Bytes> parse_binary(std::string_view value, size_t at_most) {
+  std::string_view prefix = value.substr(0, 2);
+  value.remove_prefix(prefix.size());
+  if (prefix == "0x" || prefix == "0X") return parse_hex(value, at_most);
+  if (prefix == "0b" || prefix == "0B") return parse_base64(value, at_most);
+  return std::nullopt;
+}
+
+std::string for_log(std::string_view value) {
+  std::string out(value.substr(0, 64));
+  std::ranges::replace_if(
+      out, [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }, '?');
+  return out;
 }
 
 bool TextAssembly::add(std::string_view piece) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/base/buffer.h"
 #include "backend/base/result.h"
 
 namespace swiftness::iscsi {
@@ -43,6 +44,12 @@ void append_key(std::string& text, std::string_view name, std::string_view value
 std::optional<uint32_t> parse_number(std::string_view value) noexcept;
 std::optional<bool> parse_boolean(std::string_view value) noexcept;  // Yes, No
 std::vector<std::string_view> split_list(std::string_view value);    // at ','
+// 6.1: a binary value, "0x" and pairs of hexadecimal digits or "0b" and Base64, of at most so many
+// bytes.
+std::optional<Bytes> parse_binary(std::string_view value, size_t at_most);
+
+// What an initiator sent, for a line of the log: at most 64 bytes, nothing that breaks the line.
+std::string for_log(std::string_view value);
 
 // One side of a text that may span PDUs (the C bit, 6.2).
 //

@@ -13,6 +13,9 @@ SecretSources secrets() {
   SecretSources sources;
   sources.read_file = [](const std::filesystem::path& path) -> Result<std::string> {
     if (path == "/etc/gw/swift.key") return std::string("testing\n");
+    if (path == "/etc/gw/host1.secret") return std::string("secret-of-host1\n");
+    if (path == "/etc/gw/gw1.secret") return std::string("secret-of-gw1\n");
+    if (path == "/etc/gw/short.secret") return std::string("guess-me");
     if (path == "/etc/gw/empty") return std::string("\n");
     return Error(ErrorCode::not_found,
                  "cannot read " + path.native() + ": No such file or directory");
@@ -405,10 +408,7 @@ TEST(Config, WhatNobodyCanUseIsWarnedAbout) {
 TEST(Config, FeaturesThatDoNotExistYetAreRefused) {
   const std::string no = "not supported in this version";
   EXPECT_THAT(
-      errors(kPortals + R"(discovery:
-  chap: { user: disco, secret_file: x }
-  mutual_chap: { user: disco, secret_file: x }
-limits: { map_memory: 256MiB }
+      errors(kPortals + R"(limits: { map_memory: 256MiB }
 stores:
   v3:
     type: swift
@@ -432,25 +432,60 @@ targets:
     digests: { header: allow, data: require }
     alua: optimized
     luns: { 0: { volume: vm-disk, removable: true } }
-    access:
-      - initiator: "*"
-        chap: { user: host1, secret_file: x }
-        mutual_chap: { user: gw1, secret_file: x }
 )"),
-      ElementsAre("6: discovery.chap: " + no, "7: discovery.mutual_chap: " + no,
-                  "12: stores.v3.auth.version: version 3 is " + no + " (use 1)",
-                  "13: stores.v3.region: " + no,
-                  "16: stores.v1.auth.project: belongs to auth version 3; version 1 has url, user "
+      ElementsAre("9: stores.v3.auth.version: version 3 is " + no + " (use 1)",
+                  "10: stores.v3.region: " + no,
+                  "13: stores.v1.auth.project: belongs to auth version 3; version 1 has url, user "
                   "and key",
-                  "22: volumes.vm-disk.compression: \"zstd\" is " + no + " (use none)",
-                  "23: volumes.vm-disk.encryption: " + no, "24: volumes.vm-disk.quota: " + no,
-                  "25: volumes.vm-disk.thin_threshold: " + no,
-                  "29: targets[0].digests.header: \"allow\" is " + no + " (use none)",
-                  "29: targets[0].digests.data: \"require\" is " + no + " (use none)",
-                  "30: targets[0].alua: " + no,
-                  "31: targets[0].luns.0.removable: \"true\" is " + no + " (use false)",
-                  "34: targets[0].access[0].chap: " + no,
-                  "35: targets[0].access[0].mutual_chap: " + no));
+                  "19: volumes.vm-disk.compression: \"zstd\" is " + no + " (use none)",
+                  "20: volumes.vm-disk.encryption: " + no, "21: volumes.vm-disk.quota: " + no,
+                  "22: volumes.vm-disk.thin_threshold: " + no,
+                  "26: targets[0].digests.header: \"allow\" is " + no + " (use none)",
+                  "26: targets[0].digests.data: \"require\" is " + no + " (use none)",
+                  "27: targets[0].alua: " + no,
+                  "28: targets[0].luns.0.removable: \"true\" is " + no + " (use false)"));
+}
+
+TEST(Config, ChapOfInitiatorsAndOfDiscovery) {
+  const std::string target = kPortals + R"(targets:
+  - iqn: "iqn.2026-11.org.swiftness:vm"
+    access:
+)";
+  Outcome outcome = read(target + R"(      - initiator: "*"
+        chap: { user: host1, secret_file: host1.secret }
+        mutual_chap: { user: gw1, secret_file: gw1.secret }
+discovery: { chap: { user: disco, secret_file: short.secret } }
+)");
+  ASSERT_TRUE(outcome.config) << outcome.errors.front();
+  const Chap& chap = outcome.config->targets[0].access[0].chap;
+  EXPECT_EQ(chap.initiator->user, "host1");
+  EXPECT_EQ(chap.initiator->secret, "secret-of-host1");
+  EXPECT_EQ(chap.target->user, "gw1");
+  EXPECT_EQ(chap.target->secret, "secret-of-gw1");
+  EXPECT_EQ(outcome.config->discovery_chap.initiator->user, "disco");
+  EXPECT_THAT(outcome.warnings,
+              testing::Contains("/etc/gw/gateway.yaml:11: discovery.chap: the secret has 8 bytes; "
+                                "Windows takes 12 to 16 only, and fewer can be guessed"));
+
+  EXPECT_THAT(errors(target + R"(      - initiator: "iqn.2000-01.org:a"
+        mutual_chap: { user: gw1, secret_file: gw1.secret }
+      - initiator: "iqn.2000-01.org:b"
+        chap: { user: host1, secret_file: host1.secret }
+        mutual_chap: { user: gw1, secret_file: host1.secret }
+      - initiator: "iqn.2000-01.org:c"
+        chap: { secret_file: missing, algorithm: 5 }
+      - initiator: "iqn.2000-01.org:d"
+        chap: { user: host1 }
+)"),
+              ElementsAre("9: targets[0].access[0].mutual_chap: needs chap as well: the initiator "
+                          "proves itself first",
+                          "12: targets[0].access[1].mutual_chap: has the secret of chap; each "
+                          "direction needs its own (RFC 7143 9.2.1)",
+                          "14: targets[0].access[2].chap.user: is missing",
+                          "14: targets[0].access[2].chap.secret_file: cannot read /etc/gw/missing: "
+                          "No such file or directory",
+                          "14: targets[0].access[2].chap.algorithm: unknown key",
+                          "16: targets[0].access[3].chap: needs secret_file or secret_env"));
 }
 
 TEST(Config, ADurabilityAndItsJournal) {

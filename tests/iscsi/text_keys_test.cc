@@ -55,6 +55,26 @@ TEST(TextKeys, Numbers) {
   }
 }
 
+TEST(TextKeys, BinaryValues) {
+  auto bytes = [](std::initializer_list<int> values) {
+    Bytes out;
+    for (int value : values) out.push_back(static_cast<std::byte>(value));
+    return out;
+  };
+  EXPECT_EQ(parse_binary("0x00ff", 2), bytes({0, 255}));
+  EXPECT_EQ(parse_binary("0XaBcD", 2), bytes({0xab, 0xcd}));
+  EXPECT_EQ(parse_binary("0x", 2), bytes({}));
+  EXPECT_EQ(parse_binary("0bAQID", 3), bytes({1, 2, 3}));
+  EXPECT_EQ(parse_binary("0BAQI=", 2), bytes({1, 2}));
+  EXPECT_EQ(parse_binary("0bAQ==", 1), bytes({1}));
+  EXPECT_EQ(parse_binary("0b", 1), bytes({}));
+  for (std::string_view bad :
+       {"", "0", "00ff", "0x0", "0x0g", "0x-1", "0x+1", "0x000102", "0bAQ",
+        "0bAQ=", "0bA===", "0b====", "0bA=QI", "0bAQI=AQID", "0bA\nID", "0bAQIDAQ=="}) {
+    EXPECT_EQ(parse_binary(bad, 2), std::nullopt) << bad;
+  }
+}
+
 TEST(TextAssembly, IsBounded) {
   TextAssembly text;
   EXPECT_TRUE(text.add(std::string(8000, 'a')));
