@@ -199,7 +199,9 @@ bool Connection::on_task_management(const ReceivedPdu& pdu) {
   TaskManagementRequest request = pdu_cast<TaskManagementRequest>(pdu.header);
   TaskManagementResponse answer;
   answer.initiator_task_tag = request.initiator_task_tag;
-  answer.response = session_->manage(request);
+  std::optional<uint8_t> response = session_->manage(request);
+  if (!response) return false;
+  answer.response = *response;
   respond(answer);
   return dispatch_held();  // the abort of a command that never came may have filled a gap
 }

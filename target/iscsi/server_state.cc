@@ -70,6 +70,14 @@ std::shared_ptr<Session> ServerState::open_session(const LoginResult& login,
   return session;
 }
 
+void ServerState::end_sessions_of(std::string target, const std::string& reason) {
+  std::vector<std::shared_ptr<Session>> chosen;
+  for (const auto& [tsih, session] : sessions) {
+    if (session->login().target == target) chosen.push_back(session);
+  }
+  for (const auto& session : chosen) session->end(reason);
+}
+
 uint16_t ServerState::free_tsih() {
   do {
     ++last_tsih_;

@@ -44,6 +44,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   // The session a completed login asks for, in place of the one it reinstates (RFC 7143 6.3.5),
   // which ends at once. nullptr: no room.
   std::shared_ptr<Session> open_session(const LoginResult& login, uint16_t portal_group);
+  void end_sessions_of(std::string target, const std::string& reason);
   bool session_exists(const Isid& isid, uint16_t tsih) const;
 
   // --- the budget of unsolicited data (DESIGN 7): commands granted x bytes each may bring

@@ -149,23 +149,22 @@ void Session::give_up(ScsiTask& task) {
   if (task.state == ScsiTask::State::running) ++detached_;
 }
 
-void Session::give_up_all(scsi::LunField lun) {
+size_t Session::give_up_all(scsi::LunField lun) {
   std::vector<ScsiTaskPtr> chosen;
   for (auto& [tag, task] : tasks_) {
     if (task->command.lun == lun) chosen.push_back(task);
   }
   for (const ScsiTaskPtr& task : chosen) give_up(*task);
+  return chosen.size();
 }
 
-// Another nexus's task management ended it, without an answer (TAS=0). If that opened the window
+// Another nexus's task management ended them, without an answer (TAS=0). If that opened the window
 // again, nothing else may come to say so: an initiator with all its commands aborted would be
 // stuck.
-void Session::on_task_aborted(scsi::TaskTag tag) {
-  auto found = tasks_.find(static_cast<uint32_t>(tag.value()));
-  if (found == tasks_.end()) return;
-  ScsiTaskPtr task = found->second;
-  give_up(*task);
+bool Session::on_tasks_cleared(scsi::LunField lun) {
+  if (give_up_all(lun) == 0) return false;
   announce_window();
+  return true;
 }
 
 void Session::announce_window() {

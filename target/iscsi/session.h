@@ -73,10 +73,11 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
   TimePoint expire(TimePoint now);
 
   // --- task management (task_management.cc)
-  uint8_t manage(const TaskManagementRequest& request);
+  // The response (11.6.1); nothing after a TARGET COLD RESET, which ends the session.
+  std::optional<uint8_t> manage(const TaskManagementRequest& request);
 
  private:
-  void on_task_aborted(scsi::TaskTag tag) override;
+  bool on_tasks_cleared(scsi::LunField lun) override;
 
   void solicit(const ScsiTaskPtr& task);  // goes on with it once there is memory
   void serve_waiting();
@@ -92,10 +93,11 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
 
   void forget(ScsiTask& task);   // no longer live: out of the table, its place in the window free
   void give_up(ScsiTask& task);  // forget it and cancel it
-  void give_up_all(scsi::LunField lun);
+  size_t give_up_all(scsi::LunField lun);  // how many there were
   void announce_window();
 
   uint8_t abort_task(const TaskManagementRequest& request);
+  uint8_t reset_target();
 
   std::shared_ptr<ServerState> server_;
   LoginResult login_;

@@ -1,5 +1,7 @@
 // Task management functions (RFC 7143 11.5, 11.6). Each is answered at once: tasks are given up,
 // not awaited, and missing Data-Out is not waited for either (initiators stop sending it).
+#include "backend/base/log.h"
+#include "target/iscsi/server_state.h"
 #include "target/iscsi/session.h"
 
 namespace swiftness::iscsi {
@@ -22,12 +24,13 @@ enum Response : uint8_t {  // 11.6.1
   kLunDoesNotExist = 2,
   kReassignmentNotSupported = 4,
   kNotSupported = 5,
+  kNotAuthorized = 6,
   kRejected = 255,
 };
 
 }  // namespace
 
-uint8_t Session::manage(const TaskManagementRequest& request) {
+std::optional<uint8_t> Session::manage(const TaskManagementRequest& request) {
   if (router_ == nullptr) return kRejected;
   scsi::LunField lun(request.lun);
   uint8_t function = request.function & 0x7f;
@@ -35,25 +38,40 @@ uint8_t Session::manage(const TaskManagementRequest& request) {
     case kAbortTask:
       return abort_task(request);
     case kAbortTaskSet:
+    case kClearTaskSet:
     case kLogicalUnitReset:
       if (!router_->has(lun, nexus_)) return kLunDoesNotExist;
       give_up_all(lun);
       if (function == kLogicalUnitReset) {
         router_->reset(lun, nexus_);
+      } else if (function == kClearTaskSet) {
+        router_->clear_task_set(lun, nexus_);
       } else {
         router_->abort_task_set(lun, nexus_);
       }
       return kComplete;
+    case kTargetWarmReset:
+      return reset_target();
+    case kTargetColdReset:
+      if (uint8_t refused = reset_target()) return refused;
+      server_->end_sessions_of(login_.target, "TARGET COLD RESET by " + login_.initiator);
+      return std::nullopt;
     case kTaskReassign:
       return kReassignmentNotSupported;  // ErrorRecoveryLevel 0
     case kClearAca:
-    case kClearTaskSet:
-    case kTargetWarmReset:
-    case kTargetColdReset:
       return kNotSupported;
     default:
       return kRejected;
   }
+}
+
+uint8_t Session::reset_target() {
+  if (!router_->reset_all(nexus_)) return kNotAuthorized;
+  std::vector<ScsiTaskPtr> mine;
+  for (auto& [tag, task] : tasks_) mine.push_back(task);
+  for (const ScsiTaskPtr& task : mine) give_up(*task);
+  log::warning("{} has reset target {}", login_.initiator, login_.target);
+  return kComplete;
 }
 
 uint8_t Session::abort_task(const TaskManagementRequest& request) {

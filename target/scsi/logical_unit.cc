@@ -157,10 +157,9 @@ std::optional<ScsiResult> LogicalUnit::refusal(const CommandDescriptor& descript
   return std::nullopt;
 }
 
-std::vector<TaskSet::TaskName> LogicalUnit::reset() {
-  std::vector<TaskSet::TaskName> given_up = tasks_.cancel_all();
+void LogicalUnit::reset() {
+  tasks_.cancel_all();
   raise(asc::kLogicalUnitReset);
-  return given_up;
 }
 
 void LogicalUnit::raise(AdditionalSense condition) {

@@ -53,10 +53,10 @@ class LogicalUnit final : private BlockDeviceObserver {
   TransferPlan plan(const Command& command) noexcept;
   asio::awaitable<ScsiResult> execute(Command command, BufferList data_out, TicketPtr ticket);
 
-  // LOGICAL UNIT RESET (SAM-5 7.7): gives up all tasks, returns them.
-  std::vector<TaskSet::TaskName> reset();
+  void reset();  // LOGICAL UNIT RESET (SAM-5 7.7): gives up all tasks
+  void clear_task_set() { tasks_.cancel_all(); }
   void abort_task_set(NexusId nexus) { tasks_.cancel_all_of(nexus); }
-  bool abort_task(NexusId nexus, TaskTag tag) { return tasks_.cancel(nexus, tag); }
+  bool abort_task(NexusId nexus, TaskTag tag) { return tasks_.cancel(nexus, tag) > 0; }
 
   void raise(AdditionalSense condition);  // a unit attention for every nexus
   void raise(NexusId id, AdditionalSense condition);

@@ -72,14 +72,18 @@ LogicalUnit* TaskRouter::unit_for(const NexusOptions& nexus, LunField field) con
   return found == units_.end() ? nullptr : found->second.get();
 }
 
+LogicalUnit* TaskRouter::unit_for(NexusId id, LunField field) const noexcept {
+  const NexusOptions* nexus = find(id);
+  return nexus ? unit_for(*nexus, field) : nullptr;
+}
+
 bool TaskRouter::has(LunField field) const noexcept {
   std::optional<uint16_t> lun = lun_from_field(field);
   return lun && units_.contains(*lun);
 }
 
 bool TaskRouter::has(LunField field, NexusId id) const noexcept {
-  const NexusOptions* nexus = find(id);
-  return nexus && unit_for(*nexus, field);
+  return unit_for(id, field) != nullptr;
 }
 
 // ---- commands
@@ -156,25 +160,47 @@ std::vector<uint16_t> TaskRouter::luns_of(const NexusOptions& nexus) const {
 // -----------------------------------------------------------------------------
 
 void TaskRouter::reset(LunField lun, NexusId by) {
-  const NexusOptions* nexus = find(by);
-  LogicalUnit* unit = nexus ? unit_for(*nexus, lun) : nullptr;
+  LogicalUnit* unit = unit_for(by, lun);
   if (!unit) return;
-  for (const TaskSet::TaskName& task : unit->reset()) {
-    if (task.nexus == by) continue;
-    const NexusOptions* owner = find(task.nexus);  // a listener may detach its nexus
-    if (owner && owner->listener) owner->listener->on_task_aborted(task.tag);
+  unit->reset();
+  tell_cleared(lun, by);
+}
+
+bool TaskRouter::reset_all(NexusId by) {
+  const NexusOptions* nexus = find(by);
+  if (!nexus || nexus->read_only || luns_of(*nexus).size() != units_.size()) return false;
+  for (uint16_t lun : luns_of(*nexus)) reset(lun_to_field(lun), by);
+  return true;
+}
+
+void TaskRouter::clear_task_set(LunField lun, NexusId by) {
+  LogicalUnit* unit = unit_for(by, lun);
+  if (!unit) return;
+  unit->clear_task_set();
+  for (NexusId other : tell_cleared(lun, by)) {
+    unit->raise(other, asc::kCommandsClearedByAnotherInitiator);
   }
 }
 
+// The listeners of the others that may use the unit. Returns whose tasks there were.
+std::vector<NexusId> TaskRouter::tell_cleared(LunField lun, NexusId by) {
+  std::vector<NexusId> others, concerned;
+  for (const auto& [id, nexus] : nexuses_) {
+    if (NexusId(id) != by && nexus.listener && unit_for(nexus, lun)) others.push_back(NexusId(id));
+  }
+  for (NexusId id : others) {
+    const NexusOptions* nexus = find(id);  // a listener may detach a nexus
+    if (nexus && nexus->listener->on_tasks_cleared(lun)) concerned.push_back(id);
+  }
+  return concerned;
+}
+
 void TaskRouter::abort_task_set(LunField lun, NexusId id) {
-  const NexusOptions* nexus = find(id);
-  LogicalUnit* unit = nexus ? unit_for(*nexus, lun) : nullptr;
-  if (unit) unit->abort_task_set(id);
+  if (LogicalUnit* unit = unit_for(id, lun)) unit->abort_task_set(id);
 }
 
 bool TaskRouter::abort_task(LunField lun, NexusId id, TaskTag tag) {
-  const NexusOptions* nexus = find(id);
-  LogicalUnit* unit = nexus ? unit_for(*nexus, lun) : nullptr;
+  LogicalUnit* unit = unit_for(id, lun);
   return unit && unit->abort_task(id, tag);
 }
 

@@ -26,9 +26,9 @@ struct Sense;
 class NexusListener {
  public:
   virtual ~NexusListener() = default;
-  // Another nexus's task management ended this task: it will not be answered (TAS=0). Its ticket is
-  // cancelled already.
-  virtual void on_task_aborted(TaskTag tag) = 0;
+  // Another nexus's task management ended all tasks of this unit: those of this nexus will not be
+  // answered (TAS=0), also those that execute() was not called for yet. Were there any?
+  virtual bool on_tasks_cleared(LunField lun) = 0;
 };
 
 struct NexusOptions {
@@ -68,6 +68,11 @@ class TaskRouter {
   // listeners of the others), and queues 29/03 for each nexus. Returns at once; never waits. Does
   // nothing when the nexus may not use the unit.
   void reset(LunField lun, NexusId by);
+  // TARGET RESET: the same for every unit. False: it is not for a nexus that may not use, or not
+  // write to, all of them.
+  bool reset_all(NexusId by);
+  // CLEAR TASK SET: cancels the same tasks; 2F/00 for the other nexuses that had any.
+  void clear_task_set(LunField lun, NexusId by);
   void abort_task_set(LunField lun, NexusId nexus);  // cancels this nexus's tasks of the unit
 
   // ABORT TASK: cancels the ticket of a task that execute() was called for, and lets those it held
@@ -77,6 +82,8 @@ class TaskRouter {
 
  private:
   LogicalUnit* unit_for(const NexusOptions& nexus, LunField lun) const noexcept;
+  LogicalUnit* unit_for(NexusId nexus, LunField lun) const noexcept;
+  std::vector<NexusId> tell_cleared(LunField lun, NexusId by);
   const NexusOptions* find(NexusId id) const noexcept;
   std::vector<uint16_t> luns_of(const NexusOptions& nexus) const;
   static bool answers_report_luns(const LogicalUnit* unit, const Command& command);

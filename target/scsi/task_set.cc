@@ -87,30 +87,29 @@ void TaskSet::start_those_who_may() noexcept {
 }
 
 template <class Predicate>
-std::vector<TaskSet::TaskName> TaskSet::cancel_if(Predicate predicate) {
-  std::vector<TaskName> cancelled;
+size_t TaskSet::cancel_if(Predicate predicate) {
+  size_t cancelled = 0;
   for (Member& member : members_) {
     if (!predicate(member) || member.ticket_->cancelled) continue;
     member.ticket_->cancelled = true;
-    cancelled.push_back({member.nexus_, member.tag_});
+    ++cancelled;
   }
   // Even when there was none: the transport may have cancelled tickets itself.
   if (waiting_ > 0) start_those_who_may();
   return cancelled;
 }
 
-std::vector<TaskSet::TaskName> TaskSet::cancel_all() {
+size_t TaskSet::cancel_all() {
   return cancel_if([](const Member&) { return true; });
 }
 
-std::vector<TaskSet::TaskName> TaskSet::cancel_all_of(NexusId nexus) {
+size_t TaskSet::cancel_all_of(NexusId nexus) {
   return cancel_if([nexus](const Member& member) { return member.nexus_ == nexus; });
 }
 
-bool TaskSet::cancel(NexusId nexus, TaskTag tag) {
-  std::vector<TaskName> cancelled = cancel_if(
+size_t TaskSet::cancel(NexusId nexus, TaskTag tag) {
+  return cancel_if(
       [nexus, tag](const Member& member) { return member.nexus_ == nexus && member.tag_ == tag; });
-  return !cancelled.empty();
 }
 
 }  // namespace swiftness::scsi

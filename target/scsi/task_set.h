@@ -47,11 +47,6 @@ class TaskSet {
     bool started_ = false;
   };
 
-  struct TaskName {
-    NexusId nexus;
-    TaskTag tag;
-  };
-
   explicit TaskSet(size_t capacity) : capacity_(capacity) {}
   TaskSet(const TaskSet&) = delete;
   TaskSet& operator=(const TaskSet&) = delete;
@@ -61,11 +56,10 @@ class TaskSet {
   bool over_full() const noexcept { return size_ > capacity_; }  // for one that is
   size_t size() const noexcept { return size_; }
 
-  // Give up all tasks, those of one nexus, or one task. Returns those that were not given up
-  // before.
-  std::vector<TaskName> cancel_all();
-  std::vector<TaskName> cancel_all_of(NexusId nexus);
-  bool cancel(NexusId nexus, TaskTag tag);
+  // Give up all tasks, those of one nexus, or one task. Returns how many were not given up before.
+  size_t cancel_all();
+  size_t cancel_all_of(NexusId nexus);
+  size_t cancel(NexusId nexus, TaskTag tag);
 
  private:
   // What of the older part of the set may hold a task up.
@@ -75,7 +69,7 @@ class TaskSet {
   };
 
   template <class Predicate>
-  std::vector<TaskName> cancel_if(Predicate predicate);
+  size_t cancel_if(Predicate predicate);
   bool has_head_of_queue() const noexcept;
   static bool is_held_up(TaskAttribute attribute, bool head_of_queue, Ahead ahead) noexcept;
   void start_those_who_may() noexcept;

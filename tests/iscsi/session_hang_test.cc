@@ -10,7 +10,8 @@ namespace {
 using namespace iscsi;
 using std::chrono::milliseconds;
 
-constexpr uint8_t kAbortTask = 1, kAbortTaskSet = 2, kLunReset = 5;
+constexpr uint8_t kAbortTask = 1, kAbortTaskSet = 2, kClearTaskSet = 4, kLunReset = 5,
+                  kTargetWarmReset = 6, kTargetColdReset = 7;
 
 // Queues `count` writes that hang in the disk.
 std::vector<uint32_t> hang_writes(TestTarget& target, RawInitiator& initiator, size_t count) {
@@ -128,6 +129,10 @@ TEST(Hang, AbortTaskSetAndOtherFunctions) {
   EXPECT_EQ(target.sessions()[0].in_flight, 0u);
   EXPECT_EQ(target.sessions()[0].detached, 8u);
   EXPECT_EQ(initiator->task_management(kLunReset, 0x0009000000000000), 2) << "no such LUN";
+  hang_writes(target, *initiator, 8);
+  EXPECT_EQ(initiator->task_management(kClearTaskSet, 0), 0);
+  EXPECT_EQ(target.sessions()[0].detached, 16u);
+  EXPECT_EQ(initiator->task_management(kClearTaskSet, 0x0009000000000000), 2);
   EXPECT_EQ(initiator->task_management(8, 0), 4) << "TASK REASSIGN";
   EXPECT_EQ(initiator->task_management(3, 0), 5) << "CLEAR ACA";
   EXPECT_EQ(initiator->task_management(99, 0), 255);
@@ -149,6 +154,38 @@ TEST(Hang, AnothersResetDoesNotLeaveTheWindowStuck) {
   EXPECT_EQ(announcement->header.initiator_task_tag, kReservedTag);
   EXPECT_EQ(announcement->as<NopIn>().target_transfer_tag, kReservedTag) << "it asks for nothing";
   EXPECT_GE(first->window(), 64u);
+}
+
+// Nothing of the other's commands is in the task set yet: their data are still to come.
+TEST(Hang, AnothersResetEndsCommandsThatWaitForData) {
+  TestTarget target;
+  LoginOptions slow, other;
+  slow.keys = {{"InitialR2T", "Yes"}, {"ImmediateData", "No"}};
+  other.isid[5] = 2;
+  auto first = logged_in(target, slow);
+  auto second = logged_in(target, other);
+  first->answers_r2ts = false;
+  first->queue_command(write10(0, pattern(4096, 1)));
+  first->flush();
+  ASSERT_TRUE(first->receive_kind(Opcode::r2t));
+  EXPECT_EQ(second->task_management(kLunReset, 0), 0);
+  for (const SessionInfo& session : target.sessions()) EXPECT_EQ(session.in_flight, 0u);
+}
+
+TEST(Hang, ATargetWarmResetEndsEverybodysCommandsAndAColdOneEverySession) {
+  TestTarget target;
+  LoginOptions options;
+  options.isid[5] = 2;
+  auto first = logged_in(target);
+  auto second = logged_in(target, options);
+  hang_writes(target, *first, 8);
+  EXPECT_EQ(second->task_management(kTargetWarmReset, 0), 0);
+  for (const SessionInfo& session : target.sessions()) EXPECT_EQ(session.in_flight, 0u);
+  EXPECT_EQ(target.sessions().size(), 2u);
+  EXPECT_FALSE(second->task_management(kTargetColdReset, 0)) << "no answer, but the end";
+  EXPECT_TRUE(first->closed_by_target());
+  EXPECT_EQ(target.sessions().size(), 0u);
+  EXPECT_EQ(logged_in(target)->task_management(kLunReset, 0), 0) << "and it serves on";
 }
 
 TEST(Hang, BusyAtTheDeadlineAndTheWindowOpensAgain) {

@@ -139,8 +139,12 @@ TEST_F(AbsentLun, ZeroStillAnswersInquiryAndReportLuns) {
 class TaskManagement : public ScsiTest {
  protected:
   struct Listener : NexusListener {
-    std::vector<TaskTag> aborted;
-    void on_task_aborted(TaskTag tag) override { aborted.push_back(tag); }
+    std::vector<LunField> cleared;
+    bool had_tasks = true;
+    bool on_tasks_cleared(LunField lun) override {
+      cleared.push_back(lun);
+      return had_tasks;
+    }
   };
 
   void SetUp() override {
@@ -156,19 +160,18 @@ class TaskManagement : public ScsiTest {
     return begin(command(kWrite, 512, nexus, 0), pattern(512, 1));
   }
 
-  Listener my_ear_, their_ear_;
+  Listener my_ear_, their_ear_, idle_ear_;
   NexusId other_;
 };
 
 TEST_F(TaskManagement, ResetGivesUpEveryTaskAndTellsTheOtherNexuses) {
   auto mine = write(nexus_);
   auto theirs = write(other_);
-  TaskTag their_tag(last_tag_);
   router_.reset(lun_to_field(0), nexus_);
   EXPECT_TRUE(mine->ticket->cancelled);
   EXPECT_TRUE(theirs->ticket->cancelled);
-  EXPECT_TRUE(my_ear_.aborted.empty()) << "who resets knows";
-  EXPECT_EQ(their_ear_.aborted, std::vector<TaskTag>{their_tag});
+  EXPECT_TRUE(my_ear_.cleared.empty()) << "who resets knows";
+  EXPECT_EQ(their_ear_.cleared, std::vector<LunField>{lun_to_field(0)});
   EXPECT_EQ(sense_of(kTestUnitReady), "06/29/03");
   EXPECT_EQ(sense_of(kTestUnitReady, {}, other_), "06/29/03");
   device_.release();
@@ -203,8 +206,39 @@ TEST_F(TaskManagement, AbortTaskSetSparesOtherNexuses) {
   router_.abort_task_set(lun_to_field(0), nexus_);
   EXPECT_TRUE(mine->ticket->cancelled);
   EXPECT_FALSE(theirs->ticket->cancelled);
-  EXPECT_TRUE(their_ear_.aborted.empty());
+  EXPECT_TRUE(their_ear_.cleared.empty());
   EXPECT_EQ(sense_of(kTestUnitReady), kGood);
+}
+
+TEST_F(TaskManagement, ClearTaskSetTellsThoseWhoLostSomething) {
+  auto mine = write(nexus_);
+  auto theirs = write(other_);
+  NexusId idle = log_in({.listener = &idle_ear_});
+  idle_ear_.had_tasks = false;
+  router_.clear_task_set(lun_to_field(0), nexus_);
+  EXPECT_TRUE(mine->ticket->cancelled);
+  EXPECT_TRUE(theirs->ticket->cancelled);
+  EXPECT_EQ(idle_ear_.cleared.size(), 1u);
+  EXPECT_EQ(sense_of(kTestUnitReady), kGood);
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, other_), "06/2f/00");
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, idle), kGood);
+}
+
+TEST_F(TaskManagement, ATargetResetIsForThoseWhoMayUseAllOfIt) {
+  add_second(1);
+  EXPECT_EQ(sense_of(kTestUnitReady), "06/3f/0e");
+  NexusId limited = router_.attach({.luns = {1}});
+  NexusId reader = router_.attach({.read_only = true});
+  auto mine = write(nexus_);
+  EXPECT_FALSE(router_.reset_all(limited));
+  EXPECT_FALSE(router_.reset_all(reader));
+  EXPECT_FALSE(mine->ticket->cancelled);
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, nexus_, 1), "06/29/00");
+  EXPECT_TRUE(router_.reset_all(other_));
+  EXPECT_TRUE(mine->ticket->cancelled);
+  EXPECT_EQ(my_ear_.cleared, (std::vector{lun_to_field(0), lun_to_field(1)}));
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, nexus_, 0), "06/29/03");
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, nexus_, 1), "06/29/03");
 }
 
 TEST_F(TaskManagement, AbortTaskFindsOneTask) {
