@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "backend/base/hash.h"
 #include "backend/base/log.h"
 #include "backend/base/random.h"
 #include "backend/swift/auth_v1.h"
@@ -48,12 +49,40 @@ SwiftClient::SwiftClient(SwiftStoreConfig config, Executor executor, SwiftTuning
       closing_(executor),
       transport_(std::move(transport)),
       tokens_(std::make_unique<AuthV1>(config_.auth_url, config_.user, config_.key), *transport_,
-              executor) {
+              executor),
+      hashed_(executor) {
   if (tuning.pool_threads > 0) pool_.emplace(tuning.pool_threads);
 }
 
 SwiftClient::~SwiftClient() {
   close();
+}
+
+Async<std::string> SwiftClient::md5_hex(BufferList data) {
+  auto text = std::make_shared<Text>(Text{std::move(data), std::nullopt});
+  to_hash_.push_back(text);
+  // Uploads begin several at a time, in one turn of the event loop.
+  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  while (!text->md5) {
+    if (hashing_) {
+      co_await hashed_.wait();
+      continue;
+    }
+    hashing_ = true;
+    std::vector<std::shared_ptr<Text>> batch = std::exchange(to_hash_, {});
+    std::vector<BufferList> texts;
+    for (const auto& one : batch) texts.push_back(one->data);
+    Result<std::vector<std::string>> md5s =
+        co_await compute<std::vector<std::string>>([texts = std::move(texts)] {
+          return Result<std::vector<std::string>>(swiftness::md5_hex(texts));
+        });
+    for (size_t i = 0; i < batch.size(); ++i) {
+      batch[i]->md5 = md5s ? Result<std::string>((*md5s)[i]) : Result<std::string>(md5s.error());
+    }
+    hashing_ = false;
+    hashed_.notify_all();
+  }
+  co_return *text->md5;
 }
 
 void SwiftClient::close() {
@@ -130,8 +159,7 @@ Async<SwiftAnswer> SwiftClient::perform(SwiftRequest request, TimePoint deadline
     note(failure);
     if (!failure) co_return answer;
     if (failure->may_have_acted) answer.maybe_done_before = true;
-    auto delay = policy.after_failure(now(), failure->retriable,
-                                      failure->retry_after);
+    auto delay = policy.after_failure(now(), failure->retriable, failure->retry_after);
     if (!delay) co_return give_up(request, *failure, policy);
     log::debug("{}: {}; again in {:.3f} s", describe(request), failure->reason, seconds(*delay));
     co_await closing_.wait_for(*delay);

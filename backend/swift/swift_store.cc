@@ -98,9 +98,7 @@ struct Upload {
 
 Async<std::string> checksum(ClientPtr client, BufferList data) {
   if (data.size() <= kHashedHere) co_return md5_hex(data);
-  auto work = [data = std::move(data)] { return Result<std::string>(md5_hex(data)); };
-  Result<std::string> etag = co_await client->compute<std::string>(std::move(work));
-  co_return etag;
+  co_return co_await client->md5_hex(std::move(data));
 }
 
 SwiftRequest put_request(const SwiftClient& client, const Upload& upload, bool create_only) {

@@ -82,9 +82,9 @@ Async<void> Volume::attach() {
       co_await recover_log(objects_, *highest, mapping_->map, mapping_->ledger);
   Result<void> proven = log ? Result<void>() : Result<void>(log.error());
   if (proven) proven = co_await prove_tail(objects_, *log);
-  if (!proven && proven.error().code() == ErrorCode::corrupt) {
-    // A gateway that attached after us deletes what it does not need: damage it is only if there is
-    // none.
+  if (proven || proven.error().code() == ErrorCode::corrupt) {
+    // A gateway that attached after us deletes what it does not need: what was seen, or missed,
+    // says something of the log and of our journal only if there is none.
     Result<void> ours = co_await check_ownership(objects_, *era);
     if (!ours) co_return ours;
   }

@@ -3,13 +3,13 @@
 #include <fmt/core.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <memory>
 
 #include "backend/base/check.h"
 #include "backend/base/hash.h"
+#include "backend/base/random.h"
 #include "target/iscsi/negotiation.h"
 
 namespace swiftness::iscsi {
@@ -44,14 +44,6 @@ Error failed(std::string why) {
 }
 
 }  // namespace
-
-void kernel_random(std::span<std::byte> bytes) {
-  while (!bytes.empty()) {
-    ssize_t got = ::getrandom(bytes.data(), bytes.size(), 0);
-    CHECK(got >= 0 || errno == EINTR);
-    if (got > 0) bytes = bytes.subspan(static_cast<size_t>(got));
-  }
-}
 
 Bytes chap_response(ChapAlgorithm algorithm, uint8_t identifier, std::string_view secret,
                     std::span<const std::byte> challenge) {
@@ -97,8 +89,8 @@ Result<void> Chap::choose(std::string_view offered, std::string& answers) {
     if (!number || *number < 5 || *number > 8) continue;
     algorithm_ = static_cast<ChapAlgorithm>(*number);
     challenge_.resize(std::max<size_t>(16, hash_bytes(algorithm_)));
-    random_(challenge_);
-    random_(std::as_writable_bytes(std::span(&identifier_, 1)));
+    fill_random(challenge_);
+    fill_random(std::as_writable_bytes(std::span(&identifier_, 1)));
     append_key(answers, "CHAP_A", std::to_string(*number));
     append_key(answers, "CHAP_I", std::to_string(identifier_));
     append_key(answers, "CHAP_C", "0x" + to_hex(challenge_));

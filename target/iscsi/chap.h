@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,9 +28,6 @@ struct ChapSecrets {
   bool operator==(const ChapSecrets&) const = default;
 };
 
-using RandomBytes = std::function<void(std::span<std::byte>)>;
-void kernel_random(std::span<std::byte> bytes);
-
 // The numbers are those of the IANA registry (RFC 7143 12.1.3 and "PPP Authentication Algorithms").
 enum class ChapAlgorithm : uint8_t { md5 = 5, sha1 = 6, sha256 = 7, sha3_256 = 8 };
 
@@ -42,8 +38,7 @@ Bytes chap_response(ChapAlgorithm algorithm, uint8_t identifier, std::string_vie
 class Chap {
  public:
   // `secrets.initiator` is there.
-  explicit Chap(ChapSecrets secrets, RandomBytes random)
-      : secrets_(std::move(secrets)), random_(std::move(random)) {}
+  explicit Chap(ChapSecrets secrets) : secrets_(std::move(secrets)) {}
 
   // The CHAP keys of one login request; answers are appended. A request without any changes
   // nothing. An error is a login that failed, in words for the log.
@@ -60,7 +55,6 @@ class Chap {
                      std::string& answers) const;
 
   ChapSecrets secrets_;
-  RandomBytes random_;
   Step step_ = Step::algorithm;
   ChapAlgorithm algorithm_ = ChapAlgorithm::md5;
   uint8_t identifier_ = 0;

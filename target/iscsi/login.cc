@@ -224,7 +224,7 @@ Login::Verdict Login::choose_method(std::string_view offered, std::string& answe
                     secrets_.initiator ? "CHAP is required" : "and there is no chap for it")};
   }
   append_key(answers, "AuthMethod", ours);
-  if (secrets_.initiator) chap_.emplace(secrets_, environment_.random);
+  if (secrets_.initiator) chap_.emplace(secrets_);
   return std::nullopt;
 }
 

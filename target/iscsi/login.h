@@ -41,7 +41,6 @@ struct LoginEnvironment {
   uint16_t portal_group = 1;
   // Is there a live session of this ISID and TSIH? (A login with a TSIH wants to join one.)
   std::function<bool(const Isid& isid, uint16_t tsih)> session_exists;
-  RandomBytes random = kernel_random;
 };
 
 // What a complete login has agreed on.

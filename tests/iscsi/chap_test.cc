@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "backend/base/random.h"
 #include "target/iscsi/login.h"
 
 namespace swiftness::iscsi {
@@ -15,12 +16,6 @@ constexpr const char* kDisk = "iqn.2026-11.org.swiftness:secret";
 constexpr const char* kAlice = "iqn.1993-08.org.debian:01:alice";
 constexpr uint8_t kToOperational = 0x81;
 constexpr uint8_t kInSecurity = 0x00;
-
-// 00 01 02 ... as a challenge; 2a as an identifier.
-void predictable(std::span<std::byte> bytes) {
-  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i);
-  if (bytes.size() == 1) bytes[0] = std::byte{0x2a};
-}
 
 ChapSecrets one_way() {
   return {ChapSecret{"host1", "secret-of-host1"}, std::nullopt};
@@ -40,14 +35,15 @@ class ChapLogin : public testing::Test {
   explicit ChapLogin(ChapSecrets secrets = mutual()) { begin(std::move(secrets)); }
 
   void begin(ChapSecrets secrets) {
+    random_.reset();
+    random_.emplace(1);
     TargetNode node;
     node.name = kDisk;
     node.access = {{"*", {}, false, std::move(secrets)}};
     login_.emplace(LoginEnvironment{
         .targets = std::make_shared<const std::vector<TargetNode>>(std::vector<TargetNode>{node}),
         .discovery_chap = one_way(),
-        .session_exists = [](const Isid&, uint16_t) { return false; },
-        .random = predictable});
+        .session_exists = [](const Isid&, uint16_t) { return false; }});
   }
   Login::Answer send(uint8_t flags, const std::string& keys) {
     LoginRequest pdu;
@@ -78,10 +74,11 @@ class ChapLogin : public testing::Test {
     EXPECT_NE(answer.reason.find(words), std::string::npos) << answer.reason;
   }
 
+  std::optional<SeededRandom> random_;  // the same challenges in every run
   std::optional<Login> login_;
 };
 
-constexpr std::string_view kMd5 = "0x81b892b076ee838c8310912c59cb7e4f";
+constexpr std::string_view kMd5 = "0x1af633096eace7399d673e39b84e6e9b";
 
 TEST_F(ChapLogin, OneWayAsOpenIscsiAndWindowsDoIt) {
   auto answer = offer("CHAP,None", kToOperational);
@@ -92,7 +89,7 @@ TEST_F(ChapLogin, OneWayAsOpenIscsiAndWindowsDoIt) {
   EXPECT_EQ(answer.header.flags, 0);
   EXPECT_EQ(
       answer.text,
-      text({{"CHAP_A", "5"}, {"CHAP_I", "42"}, {"CHAP_C", "0x000102030405060708090a0b0c0d0e0f"}}));
+      text({{"CHAP_A", "5"}, {"CHAP_I", "99"}, {"CHAP_C", "0xc1675e0bb980a575a89661fec08aa83b"}}));
   answer = respond("host1", kMd5);
   ASSERT_EQ(answer.kind, Kind::more) << answer.reason;
   EXPECT_EQ(answer.header.flags, kToOperational);
@@ -104,11 +101,11 @@ TEST_F(ChapLogin, OneWayAsOpenIscsiAndWindowsDoIt) {
 TEST_F(ChapLogin, EveryAlgorithmHasItsNumber) {
   const std::pair<const char*, const char*> cases[] = {
       {"5", kMd5.data()},
-      {"6", "0x6c99acb56804c8ae7cff110e35d2602f7011449d"},
-      {"7", "0xc0f9cac5785cfa48cd4327f9c1aaa6119ff26363840392924c131ef380e40a8d"},
-      {"8", "0xe3f05a1bedde0f6d3da9e195b2852ef1565d4a35d31fcc5faa4bcc2f9632bf72"},
-      {"5", "0bgbiSsHbug4yDEJEsWct+Tw=="},
-      {"5", "0X81B892B076EE838C8310912C59CB7E4F"}};
+      {"6", "0xdf6d890c7081847fee63b0f3e4e1bad397e51dec"},
+      {"7", "0x70c91bff8d1719306b4be8a1f29dee4ee408544a9ec2af0a7ca36a7272e80087"},
+      {"8", "0x45839c17aaa35196103c13c1dc48bb285acd7650088bc10185c69742c3e7f925"},
+      {"5", "0bGvYzCW6s5zmdZz45uE5umw=="},
+      {"5", "0X1AF633096EACE7399D673E39B84E6E9B"}};
   for (auto& [number, response] : cases) {
     begin(one_way());
     offer("CHAP");
@@ -145,11 +142,11 @@ TEST_F(ChapLogin, SaysInWordsWhatWasWrong) {
       {"alice", right, "", "unknown user alice"},
       {"al\nice", right, "", "unknown user al?ice"},
       {"host1", "0x" + std::string(32, '0'), "", "wrong secret of user host1"},
-      {"host1", "0x81b8", "", "is no hash"},
+      {"host1", "0x1af6", "", "is no hash"},
       {"host1", right + "00", "", "is no hash"},
       {"host1", right + "0", "", "is no hash"},
-      {"host1", "81b892b076ee838c8310912c59cb7e4f", "", "is no hash"},
-      {"host1", "0bgbiSsHbug4yDEJEsWct+Tw=", "", "is no hash"},
+      {"host1", "1af633096eace7399d673e39b84e6e9b", "", "is no hash"},
+      {"host1", "0bGvYzCW6s5zmdZz45uE5umw=", "", "is no hash"},
       {"host1", "0b" + std::string(6000, 'A'), "", "is no hash"},
       {"host1", right, text({{"CHAP_I", "7"}}), "belong together"},
       {"host1", right, text({{"CHAP_C", "0x00"}}), "belong together"},
@@ -157,7 +154,7 @@ TEST_F(ChapLogin, SaysInWordsWhatWasWrong) {
       {"host1", right, text({{"CHAP_I", "1"}, {"CHAP_C", "0x"}}), "no identifier or challenge"},
       {"host1", right, text({{"CHAP_I", "1"}, {"CHAP_C", "0x" + std::string(2050, '0')}}),
        "no identifier or challenge"},
-      {"host1", right, text({{"CHAP_I", "42"}, {"CHAP_C", "0x000102030405060708090a0b0c0d0e0f"}}),
+      {"host1", right, text({{"CHAP_I", "99"}, {"CHAP_C", "0xc1675e0bb980a575a89661fec08aa83b"}}),
        "our own challenge"},
   };
   for (const Case& one : cases) {
@@ -220,7 +217,7 @@ TEST_F(ChapLogin, DiscoveryHasItsOwn) {
 TEST(Chap, AChallengeIsNeverUsedTwice) {
   std::string seen[2];
   for (std::string& answers : seen) {
-    Chap chap(one_way(), kernel_random);
+    Chap chap(one_way());
     auto offered = TextKeys::parse(text({{"CHAP_A", "7"}}));
     ASSERT_TRUE(chap.receive(*offered, answers).ok());
   }

@@ -81,11 +81,7 @@ class CheckTest : public testing::Test {
 
   // ---- what is in the store
   std::vector<ObjectName> names(const std::string& container, const std::string& prefix) {
-    std::vector<ObjectName> out;
-    Result<ListPage> page = shared_.contents->list(container, prefix, "", 100000);
-    if (!page) return out;
-    for (const ListPage::Entry& entry : page->entries) out.push_back({container, entry.name});
-    return out;
+    return shared_.objects(container, prefix);
   }
   std::vector<ObjectName> chunks() { return names(names_.data(Sequence(1)), "chunk/"); }
   std::vector<ObjectName> meta(const std::string& prefix) { return names(names_.meta(), prefix); }

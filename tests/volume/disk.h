@@ -45,6 +45,13 @@ struct SharedStore {
     CHECK(made.ok());
     return *made;
   }
+  std::vector<ObjectName> objects(const std::string& container, const std::string& prefix) const {
+    std::vector<ObjectName> out;
+    Result<ListPage> page = contents->list(container, prefix, "", 100000);
+    if (!page) return out;
+    for (const ListPage::Entry& entry : page->entries) out.push_back({container, entry.name});
+    return out;
+  }
 };
 
 // One gateway's view: its own faults, its own volume.

@@ -132,6 +132,34 @@ TEST_F(JournaledVolume, WithoutTheJournalAnAttachNeedsForce) {
   EXPECT_TRUE(fifth.holds_zeros(0, 8));
 }
 
+// One that attaches while we still read the log deletes what it has copied elsewhere. That our
+// journal knows of more than we find is no damage then.
+TEST_F(JournaledVolume, WhatALaterOwnerDeletesIsNoDamage) {
+  auto first = attached(home_);
+  ASSERT_TRUE(first->write(0, 8, 1).ok());
+  home_.disk().process_crash();
+  first->crash();
+  auto second = attached(home_);  // its journal knows what is durable in the store
+  ASSERT_TRUE(second->write(8, 8, 2, Durability::flushed).ok());
+  ASSERT_TRUE(second->stop().ok());
+  auto third = gateway(home_);
+  third->store.hold(StoreCall::presence, "root/");
+  Started<Result<void>> attaching(shared_.io, third->volume.attach());
+  run_until(shared_.io, [&] { return third->store.held() > 0; });
+  FakeHome elsewhere;
+  auto fourth = attached(elsewhere);
+  const VolumeNames names(descriptor_.uuid);
+  std::vector<ObjectName> gone = shared_.objects(names.data(Sequence(1)), "chunk/");
+  ASSERT_FALSE(gone.empty());
+  for (ObjectName& root : shared_.objects(names.meta(), "root/")) gone.push_back(std::move(root));
+  ASSERT_TRUE(shared_.contents->remove(gone).failures.empty());
+  third->store.release();
+  run_until(shared_.io, [&] { return attaching.done(); });
+  ASSERT_FALSE(attaching.result().ok());
+  EXPECT_EQ(attaching.result().error().code(), ErrorCode::fenced)
+      << attaching.result().error().message();
+}
+
 TEST_F(JournaledVolume, WithoutAnyJournalAnAttachNeedsForce) {
   auto first = attached(home_);
   first->crash();
