@@ -59,30 +59,39 @@ SwiftClient::~SwiftClient() {
 }
 
 Async<std::string> SwiftClient::md5_hex(BufferList data) {
-  auto text = std::make_shared<Text>(Text{std::move(data), std::nullopt});
+  auto text = std::make_shared<Text>();
+  text->data = std::move(data);
   to_hash_.push_back(text);
-  // Uploads begin several at a time, in one turn of the event loop.
-  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  // Uploads begin several at a time, in one turn of the event loop: this takes them all.
+  const Executor executor = co_await asio::this_coro::executor;
+  co_await asio::post(executor, asio::use_awaitable);
   while (!text->md5) {
     if (hashing_) {
       co_await hashed_.wait();
-      continue;
+    } else {
+      co_await hash_all();
     }
-    hashing_ = true;
-    std::vector<std::shared_ptr<Text>> batch = std::exchange(to_hash_, {});
-    std::vector<BufferList> texts;
-    for (const auto& one : batch) texts.push_back(one->data);
-    Result<std::vector<std::string>> md5s =
-        co_await compute<std::vector<std::string>>([texts = std::move(texts)] {
-          return Result<std::vector<std::string>>(swiftness::md5_hex(texts));
-        });
-    for (size_t i = 0; i < batch.size(); ++i) {
-      batch[i]->md5 = md5s ? Result<std::string>((*md5s)[i]) : Result<std::string>(md5s.error());
-    }
-    hashing_ = false;
-    hashed_.notify_all();
   }
   co_return *text->md5;
+}
+
+Task SwiftClient::hash_all() {
+  hashing_ = true;
+  const std::vector<std::shared_ptr<Text>> batch = std::exchange(to_hash_, {});
+  std::vector<BufferList> texts;
+  for (const auto& one : batch) texts.push_back(one->data);
+  using Md5s = std::vector<std::string>;
+  auto work = [texts = std::move(texts)] { return Result<Md5s>(swiftness::md5_hex(texts)); };
+  Result<Md5s> md5s = co_await compute<Md5s>(std::move(work));
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (md5s) {
+      batch[i]->md5 = (*md5s)[i];
+    } else {
+      batch[i]->md5 = md5s.error();
+    }
+  }
+  hashing_ = false;
+  hashed_.notify_all();
 }
 
 void SwiftClient::close() {

@@ -75,6 +75,8 @@ class SwiftClient {
   TokenCache tokens_;
   std::optional<asio::thread_pool> pool_;
 
+  Task hash_all();
+
   // What md5_hex() is to compute, and whether it is at it.
   struct Text {
     BufferList data;

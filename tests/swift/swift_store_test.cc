@@ -1,8 +1,12 @@
 // SwiftStore against a small Swift in memory that fails as it is told to.
 #include "backend/swift/swift_store.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+
+#include "backend/base/hash.h"
 #include "backend/base/uuid.h"
 #include "tests/store/store_contract.h"
 #include "tests/swift/fake_swift.h"
@@ -359,6 +363,33 @@ TEST_F(SwiftStoreTest, CreatesContainersWithTheStoragePolicy) {
 TEST_F(SwiftStoreTest, WaitsForTheNewContainerToBeSeen) {
   plant("PUT", "p-new/anchor", FakeSwift::status(404));
   EXPECT_TRUE(user_->create_container("new").ok());
+}
+
+// Their MD5s are computed together, off the shard.
+std::string text_of(size_t i) {
+  return std::string(10'000 + i * 7919, static_cast<char>('a' + i % 26));
+}
+
+TEST_F(SwiftStoreTest, ManyLargePutsAtOnceHaveEachItsOwnChecksum) {
+  std::vector<std::unique_ptr<Started<Result<void>>>> puts;
+  for (size_t i = 0; i < 30; ++i) {
+    ObjectName name{"box", fmt::format("large-{}", i)};
+    puts.push_back(std::make_unique<Started<Result<void>>>(
+        io_, store_->put(name, Buffer::copy_of(text_of(i)), {})));
+    if (i % 7 == 6) io_.run_for(5ms);
+  }
+  for (auto& put : puts) {
+    run_until(io_, [&] { return put->done(); });
+    EXPECT_TRUE(put->result().ok());
+  }
+  for (size_t i = 0; i < puts.size(); ++i) {
+    const ObjectName name{"box", fmt::format("large-{}", i)};
+    EXPECT_EQ(user_->text(name), text_of(i)) << i;
+    for (const ServerRequest& request : swift_.requests()) {
+      if (request.method != "PUT" || !request.target.ends_with(name.name)) continue;
+      EXPECT_EQ(request.header("etag"), md5_hex(Buffer::copy_of(text_of(i)))) << i;
+    }
+  }
 }
 
 TEST_F(SwiftStoreTest, PassesExpiryOn) {
