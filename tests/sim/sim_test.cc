@@ -85,8 +85,9 @@ TEST_F(Simulation, EveryHistoryIsAsItShouldBe) {
   double virtual_seconds = 0;
   Counts counts;
   const uint64_t most_failures = from_environment("SWIFTNESS_SIM_FAILURES", 1);
-  uint64_t failures = 0;
-  for (uint64_t seed = first; seed < first + seeds && failures < most_failures; ++seed) {
+  uint64_t failures = 0, histories = 0;
+  for (; histories < seeds && failures < most_failures; ++histories) {
+    const uint64_t seed = first + histories;
     const HistoryReport report = run(seed, false);
     steps += report.steps;
     virtual_seconds += report.seconds;
@@ -101,7 +102,7 @@ TEST_F(Simulation, EveryHistoryIsAsItShouldBe) {
       fmt::format("{} histories: {} steps, {:.1f} hours of virtual time, {} lives, {} by force, {} "
                   "refused, {} fenced, {} crashes, {} power cuts, {} commands, {} cancelled, {} "
                   "flushes, {} reads, {} deletes, {} settled, {} requests",
-                  seeds, steps, virtual_seconds / 3600, counts.lives, counts.forced, counts.refused,
+                  histories, steps, virtual_seconds / 3600, counts.lives, counts.forced, counts.refused,
                   counts.fenced, counts.crashes, counts.power_cuts, counts.commands,
                   counts.cancelled, counts.flushes, counts.reads, counts.deletes, counts.settled,
                   counts.requests)
