@@ -101,6 +101,9 @@ void GarbageCollector::root_written(const std::vector<Sequence>& dead, Sequence 
 
 Task GarbageCollector::run() {
   while (!stopping_) {
+    // In turns with the cleaning: where much is written for long, that never ends.
+    const bool deleted = co_await delete_some();
+    if (stopping_) break;
     // What is in the queue before users' data makes them wait.
     const bool has_room = has_room_();
     if (has_room && wants_cleaning()) {
@@ -118,8 +121,7 @@ Task GarbageCollector::run() {
       seal_moving();
       continue;
     }
-    const bool deleted = co_await delete_some();
-    if (deleted || stopping_ || (has_room_() && wants_cleaning())) continue;
+    if (deleted) continue;
     std::optional<Duration> next = next_deletion();
     if (may_seal) next = std::min(next.value_or(Duration::max()), until_moving_is_due());
     if (next) {

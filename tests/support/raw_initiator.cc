@@ -124,6 +124,10 @@ RawInitiator::~RawInitiator() {
   ::close(socket_);
 }
 
+void RawInitiator::finish_sending() {
+  ::shutdown(socket_, SHUT_WR);
+}
+
 void RawInitiator::queue_bytes(std::span<const std::byte> bytes) {
   append(out_, bytes);
 }

@@ -98,7 +98,8 @@ class RawInitiator {
   void queue(const Pdu& pdu, std::span<const std::byte> data = {}) {
     queue_pdu(iscsi::pdu_cast<iscsi::Bhs>(pdu), data);
   }
-  bool flush();  // false: the target closed
+  bool flush();           // false: the target closed
+  void finish_sending();  // the target reads the end
   // The next PDU; nothing when the time is over or the target closed.
   std::optional<ReceivedPdu> receive(Timeout timeout = kPatience);
   bool closed_by_target(Timeout timeout = kPatience);  // PDUs on the way are skipped

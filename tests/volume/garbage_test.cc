@@ -157,6 +157,25 @@ class Zipfian {
 constexpr uint64_t kWholeDisk = 128 * kMiB;
 constexpr uint64_t kBlocks = kWholeDisk / 4096;
 
+// The store is slow, cleaning never catches up with the writers; what is dead goes all the same.
+TEST_F(Garbage, DeletesWhileItCleans) {
+  constexpr uint64_t kSmall = 32 * kMiB;
+  attach(kSmall, options(0.80));
+  FaultOptions slow;
+  slow.delay = std::chrono::milliseconds(100);
+  gateway_->store.set_options(slow);
+  std::mt19937_64 random(1);
+  uint64_t most = 0;
+  for (int i = 0; i < 40; ++i) {
+    write(kSmall / 4096 / 4, [&random] { return random() % (kSmall / 4096); });
+    most = std::max(most, gateway_->volume.status().dead.value());
+  }
+  std::cout << "awaiting deletion at most " << most / kMiB << " MiB\n";
+  EXPECT_LT(most, 2 * kSmall);
+  gateway_->store.set_options({});
+  expect_data();
+}
+
 TEST_F(Garbage, UniformOverwritesAtTwoThirds) {
   attach(kWholeDisk, options(0.695));
   uint64_t at = 0;
