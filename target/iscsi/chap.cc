@@ -10,7 +10,6 @@
 #include "backend/base/check.h"
 #include "backend/base/hash.h"
 #include "backend/base/random.h"
-#include "target/iscsi/negotiation.h"
 
 namespace swiftness::iscsi {
 namespace {

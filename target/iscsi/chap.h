@@ -19,13 +19,11 @@ namespace swiftness::iscsi {
 struct ChapSecret {
   std::string user;
   std::string secret;  // 12 to 16 bytes are what every initiator can do (RFC 7143 9.2.1)
-  bool operator==(const ChapSecret&) const = default;
 };
 
 struct ChapSecrets {
   std::optional<ChapSecret> initiator;  // it has to prove that it knows this; nothing: no CHAP
   std::optional<ChapSecret> target;     // what we prove ourselves with (mutual CHAP)
-  bool operator==(const ChapSecrets&) const = default;
 };
 
 // The numbers are those of the IANA registry (RFC 7143 12.1.3 and "PPP Authentication Algorithms").
