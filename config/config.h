@@ -70,9 +70,8 @@ struct ChapUser {
 };
 
 struct Chap {
-  std::optional<ChapUser>
-      initiator;                   // chap: how an initiator proves who it is; nothing: it need not
-  std::optional<ChapUser> target;  // mutual_chap: how the gateway does, if asked
+  std::optional<ChapUser> initiator;  // chap: what an initiator has to prove; nothing: it need not
+  std::optional<ChapUser> target;     // mutual_chap: what the gateway proves, if asked
 };
 
 struct Access {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@ namespace swiftness {
 namespace {
 
 constexpr size_t kLanes = 8;
+constexpr size_t kFewest = 3;  // texts; fewer are done sooner one after the other, by OpenSSL
 constexpr size_t kBlock = 64;
 constexpr size_t kStagedBlocks = 64;  // per lane, before they are hashed
 
@@ -139,61 +141,67 @@ class Blocks {
   bool ended_ = false;
 };
 
+struct Lane {
+  std::optional<Blocks> blocks;  // nothing: there are fewer texts than lanes, or it has ended
+  size_t begin = 0, end = 0;     // staged blocks that are still to be hashed
+  alignas(64) std::array<std::byte, kStagedBlocks * kBlock> staged;
+};
+
+std::string digest_of(const State& state, size_t lane) {
+  std::array<std::byte, 16> digest;
+  store_le<uint32_t>(digest.data(), state.a[lane]);
+  store_le<uint32_t>(digest.data() + 4, state.b[lane]);
+  store_le<uint32_t>(digest.data() + 8, state.c[lane]);
+  store_le<uint32_t>(digest.data() + 12, state.d[lane]);
+  return to_hex(digest);
+}
+
+// Of at most so many texts as there are lanes.
+std::vector<std::string> side_by_side(std::span<const BufferList> texts) {
+  auto lanes = std::make_unique<std::array<Lane, kLanes>>();
+  std::vector<std::string> out(texts.size());
+  for (size_t i = 0; i < texts.size(); ++i) (*lanes)[i].blocks.emplace(texts[i]);
+  State state{Lanes{} + 0x67452301, Lanes{} + 0xefcdab89, Lanes{} + 0x98badcfe,
+              Lanes{} + 0x10325476};
+  for (;;) {
+    size_t count = 0;  // what every lane that has something to hash has of it
+    std::array<const std::byte*, kLanes> at;
+    for (size_t i = 0; i < kLanes; ++i) {
+      Lane& lane = (*lanes)[i];
+      if (lane.blocks && lane.begin == lane.end) {
+        lane.begin = 0;
+        lane.end = lane.blocks->next(lane.staged.data(), kStagedBlocks);
+        if (lane.end == 0) {
+          out[i] = digest_of(state, i);
+          lane.blocks.reset();
+        }
+      }
+      const size_t left = lane.end - lane.begin;
+      if (left > 0) count = count == 0 ? left : std::min(count, left);
+      at[i] = lane.staged.data() + lane.begin * kBlock;
+    }
+    if (count == 0) return out;
+    hash_blocks(state, at, count);  // a lane without a text hashes what is there, for nothing
+    for (Lane& lane : *lanes) {
+      if (lane.blocks) lane.begin += count;
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> md5_hex(std::span<const BufferList> texts) {
-  struct Lane {
-    std::optional<Blocks> blocks;
-    size_t text = 0;
-    size_t begin = 0, end = 0;  // staged blocks that are still to be hashed
-    alignas(64) std::array<std::byte, kStagedBlocks * kBlock> staged;
-  };
-  auto lanes = std::make_unique<std::array<Lane, kLanes>>();
-  std::vector<std::string> out(texts.size());
-  State state;
-  size_t next_text = 0;
-
-  // Gives the lane something to hash: more of its text, or the next text. False: there is no more.
-  auto refill = [&](size_t index) {
-    Lane& lane = (*lanes)[index];
-    while (lane.begin == lane.end) {
-      if (lane.blocks) {
-        lane.begin = 0;
-        lane.end = lane.blocks->next(lane.staged.data(), kStagedBlocks);
-        if (lane.end > 0) return true;
-        std::array<std::byte, 16> digest;
-        store_le<uint32_t>(digest.data(), state.a[index]);
-        store_le<uint32_t>(digest.data() + 4, state.b[index]);
-        store_le<uint32_t>(digest.data() + 8, state.c[index]);
-        store_le<uint32_t>(digest.data() + 12, state.d[index]);
-        out[lane.text] = to_hex(digest);
-        lane.blocks.reset();
-      }
-      if (next_text == texts.size()) return false;
-      lane.text = next_text++;
-      lane.blocks.emplace(texts[lane.text]);
-      state.a[index] = 0x67452301;
-      state.b[index] = 0xefcdab89;
-      state.c[index] = 0x98badcfe;
-      state.d[index] = 0x10325476;
+  std::vector<std::string> out;
+  while (!texts.empty()) {
+    const auto group = texts.first(std::min(texts.size(), kLanes));
+    texts = texts.subspan(group.size());
+    if (group.size() < kFewest) {
+      for (const BufferList& text : group) out.push_back(md5_hex(text));
+    } else {
+      std::ranges::move(side_by_side(group), std::back_inserter(out));
     }
-    return true;
-  };
-
-  for (;;) {
-    size_t count = kStagedBlocks + 1;  // what all lanes that have something to do can do
-    for (size_t i = 0; i < kLanes; ++i) {
-      if (refill(i)) count = std::min(count, (*lanes)[i].end - (*lanes)[i].begin);
-    }
-    if (count > kStagedBlocks) return out;
-    std::array<const std::byte*, kLanes> at;  // an idle lane hashes what is there, for nothing
-    for (size_t i = 0; i < kLanes; ++i) {
-      Lane& lane = (*lanes)[i];
-      at[i] = lane.staged.data() + (lane.blocks ? lane.begin * kBlock : 0);
-      if (lane.blocks) lane.begin += count;
-    }
-    hash_blocks(state, at, count);
   }
+  return out;
 }
 
 }  // namespace swiftness

@@ -65,6 +65,7 @@ class SwiftClient {
                       bool again) const;
   static Duration transfer_time(const SwiftRequest& request);
   void note(const std::optional<Failure>& failure);
+  Task hash_all();
   static Error closed();
 
   SwiftStoreConfig config_;
@@ -74,8 +75,6 @@ class SwiftClient {
   std::unique_ptr<HttpTransport> transport_;
   TokenCache tokens_;
   std::optional<asio::thread_pool> pool_;
-
-  Task hash_all();
 
   // What md5_hex() is to compute, and whether it is at it.
   struct Text {

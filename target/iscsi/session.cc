@@ -149,10 +149,10 @@ void Session::give_up(ScsiTask& task) {
   if (task.state == ScsiTask::State::running) ++detached_;
 }
 
-size_t Session::give_up_all(scsi::LunField lun) {
+size_t Session::give_up_all(std::optional<scsi::LunField> lun) {
   std::vector<ScsiTaskPtr> chosen;
   for (auto& [tag, task] : tasks_) {
-    if (task->command.lun == lun) chosen.push_back(task);
+    if (!lun || task->command.lun == *lun) chosen.push_back(task);
   }
   for (const ScsiTaskPtr& task : chosen) give_up(*task);
   return chosen.size();

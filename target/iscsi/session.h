@@ -93,7 +93,8 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
 
   void forget(ScsiTask& task);   // no longer live: out of the table, its place in the window free
   void give_up(ScsiTask& task);  // forget it and cancel it
-  size_t give_up_all(scsi::LunField lun);  // how many there were
+  // All of a logical unit, or of the session. How many there were.
+  size_t give_up_all(std::optional<scsi::LunField> lun);
   void announce_window();
 
   uint8_t abort_task(const TaskManagementRequest& request);

@@ -67,9 +67,7 @@ std::optional<uint8_t> Session::manage(const TaskManagementRequest& request) {
 
 uint8_t Session::reset_target() {
   if (!router_->reset_all(nexus_)) return kNotAuthorized;
-  std::vector<ScsiTaskPtr> mine;
-  for (auto& [tag, task] : tasks_) mine.push_back(task);
-  for (const ScsiTaskPtr& task : mine) give_up(*task);
+  give_up_all(std::nullopt);
   log::warning("{} has reset target {}", login_.initiator, login_.target);
   return kComplete;
 }

@@ -168,8 +168,10 @@ void TaskRouter::reset(LunField lun, NexusId by) {
 
 bool TaskRouter::reset_all(NexusId by) {
   const NexusOptions* nexus = find(by);
-  if (!nexus || nexus->read_only || luns_of(*nexus).size() != units_.size()) return false;
-  for (uint16_t lun : luns_of(*nexus)) reset(lun_to_field(lun), by);
+  if (!nexus || nexus->read_only) return false;
+  const std::vector<uint16_t> luns = luns_of(*nexus);
+  if (luns.size() != units_.size()) return false;
+  for (uint16_t lun : luns) reset(lun_to_field(lun), by);
   return true;
 }
 

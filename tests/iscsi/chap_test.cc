@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "backend/base/random.h"
-#include "target/iscsi/login.h"
+#include "tests/iscsi/login_words.h"
 
 namespace swiftness::iscsi {
 namespace {
@@ -24,12 +24,6 @@ ChapSecrets mutual() {
   return {ChapSecret{"host1", "secret-of-host1"}, ChapSecret{"gw1", "secret-of-gw1"}};
 }
 
-std::string text(std::initializer_list<std::pair<std::string_view, std::string_view>> pairs) {
-  std::string out;
-  for (auto& [name, value] : pairs) append_key(out, name, value);
-  return out;
-}
-
 class ChapLogin : public testing::Test {
  protected:
   explicit ChapLogin(ChapSecrets secrets = mutual()) { begin(std::move(secrets)); }
@@ -45,27 +39,21 @@ class ChapLogin : public testing::Test {
         .discovery_chap = one_way(),
         .session_exists = [](const Isid&, uint16_t) { return false; }});
   }
-  Login::Answer send(uint8_t flags, const std::string& keys) {
-    LoginRequest pdu;
-    pdu.flags = flags;
-    pdu.cid = 1;
-    return login_->receive(pdu, keys);
+  Login::Answer send(uint8_t flags, const std::string& text) {
+    return login_->receive(request(flags), text);
   }
   Login::Answer offer(std::string_view methods, uint8_t flags = kInSecurity) {
-    return send(flags, text({{"InitiatorName", kAlice},
+    return send(flags, keys({{"InitiatorName", kAlice},
                              {"SessionType", "Normal"},
                              {"TargetName", kDisk},
                              {"AuthMethod", methods}}));
   }
   Login::Answer choose(std::string_view algorithms) {
-    return send(kInSecurity, text({{"CHAP_A", algorithms}}));
+    return send(kInSecurity, keys({{"CHAP_A", algorithms}}));
   }
   Login::Answer respond(std::string_view user, std::string_view response,
                         const std::string& more = {}) {
-    return send(kToOperational, text({{"CHAP_N", user}, {"CHAP_R", response}}) + more);
-  }
-  static uint16_t status(const Login::Answer& answer) {
-    return static_cast<uint16_t>(answer.header.status_class << 8 | answer.header.status_detail);
+    return send(kToOperational, keys({{"CHAP_N", user}, {"CHAP_R", response}}) + more);
   }
   void expect_refusal(const Login::Answer& answer, std::string_view words) {
     EXPECT_EQ(answer.kind, Kind::failed);
@@ -84,17 +72,17 @@ TEST_F(ChapLogin, OneWayAsOpenIscsiAndWindowsDoIt) {
   auto answer = offer("CHAP,None", kToOperational);
   EXPECT_EQ(answer.kind, Kind::more);
   EXPECT_EQ(answer.header.flags, 0) << "no transit before it proved who it is";
-  EXPECT_EQ(answer.text, text({{"AuthMethod", "CHAP"}, {"TargetPortalGroupTag", "1"}}));
+  EXPECT_EQ(answer.text, keys({{"AuthMethod", "CHAP"}, {"TargetPortalGroupTag", "1"}}));
   answer = choose("5");
   EXPECT_EQ(answer.header.flags, 0);
   EXPECT_EQ(
       answer.text,
-      text({{"CHAP_A", "5"}, {"CHAP_I", "99"}, {"CHAP_C", "0xc1675e0bb980a575a89661fec08aa83b"}}));
+      keys({{"CHAP_A", "5"}, {"CHAP_I", "99"}, {"CHAP_C", "0xc1675e0bb980a575a89661fec08aa83b"}}));
   answer = respond("host1", kMd5);
   ASSERT_EQ(answer.kind, Kind::more) << answer.reason;
   EXPECT_EQ(answer.header.flags, kToOperational);
   EXPECT_EQ(answer.text, "");
-  answer = send(0x87, text({{"HeaderDigest", "None"}}));
+  answer = send(0x87, keys({{"HeaderDigest", "None"}}));
   EXPECT_EQ(answer.kind, Kind::complete);
 }
 
@@ -110,25 +98,25 @@ TEST_F(ChapLogin, EveryAlgorithmHasItsNumber) {
     begin(one_way());
     offer("CHAP");
     auto answer = choose(number);
-    EXPECT_TRUE(answer.text.starts_with(text({{"CHAP_A", number}}))) << answer.text;
+    EXPECT_TRUE(answer.text.starts_with(keys({{"CHAP_A", number}}))) << answer.text;
     EXPECT_EQ(respond("host1", response).header.flags, kToOperational) << number << " " << response;
   }
 }
 
 TEST_F(ChapLogin, TakesTheFirstAlgorithmItKnows) {
   offer("CHAP");
-  EXPECT_TRUE(choose("9,7,5").text.starts_with(text({{"CHAP_A", "7"}})));
+  EXPECT_TRUE(choose("9,7,5").text.starts_with(keys({{"CHAP_A", "7"}})));
 }
 
 TEST_F(ChapLogin, ProvesItselfWhenAsked) {
   offer("CHAP");
   choose("5");
   auto answer =
-      respond("host1", kMd5, text({{"CHAP_I", "7"}, {"CHAP_C", "0x" + std::string(40, 'f')}}));
+      respond("host1", kMd5, keys({{"CHAP_I", "7"}, {"CHAP_C", "0x" + std::string(40, 'f')}}));
   ASSERT_EQ(answer.kind, Kind::more) << answer.reason;
   EXPECT_EQ(answer.header.flags, kToOperational);
   EXPECT_EQ(answer.text,
-            text({{"CHAP_N", "gw1"}, {"CHAP_R", "0x7ad975b451823219effaccd5b408ec40"}}));
+            keys({{"CHAP_N", "gw1"}, {"CHAP_R", "0x7ad975b451823219effaccd5b408ec40"}}));
 }
 
 TEST_F(ChapLogin, SaysInWordsWhatWasWrong) {
@@ -148,13 +136,13 @@ TEST_F(ChapLogin, SaysInWordsWhatWasWrong) {
       {"host1", "1af633096eace7399d673e39b84e6e9b", "", "is no hash"},
       {"host1", "0bGvYzCW6s5zmdZz45uE5umw=", "", "is no hash"},
       {"host1", "0b" + std::string(6000, 'A'), "", "is no hash"},
-      {"host1", right, text({{"CHAP_I", "7"}}), "belong together"},
-      {"host1", right, text({{"CHAP_C", "0x00"}}), "belong together"},
-      {"host1", right, text({{"CHAP_I", "256"}, {"CHAP_C", "0x00"}}), "no identifier"},
-      {"host1", right, text({{"CHAP_I", "1"}, {"CHAP_C", "0x"}}), "no identifier or challenge"},
-      {"host1", right, text({{"CHAP_I", "1"}, {"CHAP_C", "0x" + std::string(2050, '0')}}),
+      {"host1", right, keys({{"CHAP_I", "7"}}), "belong together"},
+      {"host1", right, keys({{"CHAP_C", "0x00"}}), "belong together"},
+      {"host1", right, keys({{"CHAP_I", "256"}, {"CHAP_C", "0x00"}}), "no identifier"},
+      {"host1", right, keys({{"CHAP_I", "1"}, {"CHAP_C", "0x"}}), "no identifier or challenge"},
+      {"host1", right, keys({{"CHAP_I", "1"}, {"CHAP_C", "0x" + std::string(2050, '0')}}),
        "no identifier or challenge"},
-      {"host1", right, text({{"CHAP_I", "99"}, {"CHAP_C", "0xc1675e0bb980a575a89661fec08aa83b"}}),
+      {"host1", right, keys({{"CHAP_I", "99"}, {"CHAP_C", "0xc1675e0bb980a575a89661fec08aa83b"}}),
        "our own challenge"},
   };
   for (const Case& one : cases) {
@@ -169,7 +157,7 @@ TEST_F(ChapLogin, CannotProveItselfWithoutASecret) {
   begin(one_way());
   offer("CHAP");
   choose("5");
-  expect_refusal(respond("host1", kMd5, text({{"CHAP_I", "1"}, {"CHAP_C", "0x0102"}})),
+  expect_refusal(respond("host1", kMd5, keys({{"CHAP_I", "1"}, {"CHAP_C", "0x0102"}})),
                  "no mutual_chap");
 }
 
@@ -178,10 +166,10 @@ TEST_F(ChapLogin, NobodyGetsAroundIt) {
   begin(mutual());
   expect_refusal(offer("KRB5,SRP"), "CHAP is required");
   begin(mutual());
-  expect_refusal(send(0x87, text({{"InitiatorName", kAlice}, {"TargetName", kDisk}})),
+  expect_refusal(send(0x87, keys({{"InitiatorName", kAlice}, {"TargetName", kDisk}})),
                  "does not prove who it is");  // begins in the operational stage
   begin(mutual());
-  expect_refusal(send(0x83, text({{"InitiatorName", kAlice}, {"TargetName", kDisk}})),
+  expect_refusal(send(0x83, keys({{"InitiatorName", kAlice}, {"TargetName", kDisk}})),
                  "does not prove who it is");  // no AuthMethod at all
   begin(mutual());
   offer("CHAP");
@@ -206,10 +194,10 @@ TEST_F(ChapLogin, IsOfferedToNobodyWhoHasNoSecret) {
 }
 
 TEST_F(ChapLogin, DiscoveryHasItsOwn) {
-  auto first = text({{"InitiatorName", kAlice}, {"SessionType", "Discovery"}});
-  expect_refusal(send(kToOperational, first + text({{"AuthMethod", "None"}})), "CHAP is required");
+  auto first = keys({{"InitiatorName", kAlice}, {"SessionType", "Discovery"}});
+  expect_refusal(send(kToOperational, first + keys({{"AuthMethod", "None"}})), "CHAP is required");
   begin({});
-  send(kInSecurity, first + text({{"AuthMethod", "CHAP"}}));
+  send(kInSecurity, first + keys({{"AuthMethod", "CHAP"}}));
   choose("5");
   EXPECT_EQ(respond("host1", kMd5).header.flags, kToOperational);
 }
@@ -218,7 +206,7 @@ TEST(Chap, AChallengeIsNeverUsedTwice) {
   std::string seen[2];
   for (std::string& answers : seen) {
     Chap chap(one_way());
-    auto offered = TextKeys::parse(text({{"CHAP_A", "7"}}));
+    auto offered = TextKeys::parse(keys({{"CHAP_A", "7"}}));
     ASSERT_TRUE(chap.receive(*offered, answers).ok());
   }
   EXPECT_NE(seen[0], seen[1]);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/iscsi/login_words.h"
+
 namespace swiftness::iscsi {
 namespace {
 
@@ -35,30 +37,11 @@ Login login(bool session_exists = false) {
                 .session_exists = [=](const Isid&, uint16_t) { return session_exists; }});
 }
 
-LoginRequest request(uint8_t flags) {
-  LoginRequest pdu;
-  pdu.flags = flags;
-  pdu.isid = {0x40, 0, 1, 0x37, 0, 1};
-  pdu.cid = 1;
-  pdu.cmd_sn = 1;
-  return pdu;
-}
-
-std::string keys(std::initializer_list<std::pair<std::string_view, std::string_view>> pairs) {
-  std::string text;
-  for (auto& [name, value] : pairs) append_key(text, name, value);
-  return text;
-}
-
 std::string who(std::string_view target = kName) {
   return keys({{"InitiatorName", kHost},
                {"SessionType", "Normal"},
                {"TargetName", target},
                {"AuthMethod", "None"}});
-}
-
-uint16_t status(const Login::Answer& answer) {
-  return static_cast<uint16_t>(answer.header.status_class << 8 | answer.header.status_detail);
 }
 
 // What the target answers to these operational keys, and the parameters that result.

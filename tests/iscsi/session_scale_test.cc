@@ -214,7 +214,6 @@ TEST(Scale, HalfOpenConnectionsDoNotDisturbSessions) {
       count, flood.size(), latencies_ms[latencies_ms.size() / 2], latencies_ms.back(),
       memory_mib() - before);
   flood.clear();
-  EXPECT_TRUE(target.eventually([] { return true; }));
   EXPECT_TRUE(good->nop("still here"));
 }
 
