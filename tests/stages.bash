@@ -96,7 +96,13 @@ unit_tests() { # preset, arguments for ctest...
   # A program that crashes or hangs counts its tests no more.
   programs=$(sed -n 's/.*, \([0-9]*\) tests* failed out of .*/\1/p' "$out")
   [ "$f" -ge "${programs:-0}" ] || f=$programs
-  if [ $status = 0 ]; then tail -n 15 "$out"; else cat "$out"; fi
+  if [ $status = 0 ]; then
+    tail -n 15 "$out"
+  else
+    cat "$out"
+    echo "--- what failed, of $out"
+    grep -aE -A 6 ': Failure$|ERROR: [A-Z][a-z]+Sanitizer|runtime error:|\[  FAILED  \] .*ms\)|\(Failed\)|\(Timeout\)' "$out" | tail -n 55 || true
+  fi
   echo "$p passed, $f failed, $s skipped"
   return $status
 }

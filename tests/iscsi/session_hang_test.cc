@@ -13,15 +13,16 @@ using std::chrono::milliseconds;
 constexpr uint8_t kAbortTask = 1, kAbortTaskSet = 2, kClearTaskSet = 4, kLunReset = 5,
                   kTargetWarmReset = 6, kTargetColdReset = 7;
 
-// Queues `count` writes that hang in the disk.
+// Queues `count` writes that hang in the disk, beside those that hang there already.
 std::vector<uint32_t> hang_writes(TestTarget& target, RawInitiator& initiator, size_t count) {
   target.hang();
+  const size_t before = target.hanging();
   std::vector<uint32_t> tags;
   for (uint32_t i = 0; i < count; ++i) {
     tags.push_back(initiator.queue_command(write10(i * 8, pattern(4096, i))));
   }
   initiator.flush();
-  EXPECT_TRUE(target.wait_for_hanging(count));
+  EXPECT_TRUE(target.wait_for_hanging(before + count));
   return tags;
 }
 

@@ -79,6 +79,9 @@ class TestTarget {
   void release() {
     on_shard([this] { device_.release(); });
   }
+  size_t hanging() {  // operations, in the device
+    return on_shard([this] { return device_.waiting(); });
+  }
   // Waits until so many operations hang in the device.
   bool wait_for_hanging(size_t count) {
     return eventually([this, count] { return device_.waiting() == count; });
