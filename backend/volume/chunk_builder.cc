@@ -14,6 +14,14 @@ size_t frame_count(uint64_t sectors) {
   return (sectors + kFrameSectors - 1) / kFrameSectors;
 }
 
+uint64_t frame_sectors(const RawData& raw, size_t frame) {
+  return std::min(kFrameSectors, raw.sectors() - frame * kFrameSectors);
+}
+
+size_t stored_frame_bytes(uint64_t sectors) {
+  return padded_to_sector(kFrameHeaderBytes + sectors * kSectorBytes);
+}
+
 // Extents of `sectors` that begin `at` sectors into the raw data: cut where the frames are.
 size_t extent_count(uint64_t at, uint64_t sectors) {
   return (at + sectors - 1) / kFrameSectors - at / kFrameSectors + 1;
@@ -121,27 +129,15 @@ SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& 
   const size_t header_bytes = padded_to_sector(chunk_header_size(extents, moved));
   const size_t frames = frame_count(out.raw.sectors());
 
-  // Frames: each its header, the writes' own buffers, and padding.
-  Buffer headers = Buffer::allocate(frames * kFrameHeaderBytes);
   std::vector<uint16_t> frame_lengths;
-  BufferList body;
+  size_t object_bytes = header_bytes;
   for (size_t i = 0; i < frames; ++i) {
-    const uint64_t raw_first = i * kFrameSectors;
-    const uint64_t sectors = std::min(kFrameSectors, out.raw.sectors() - raw_first);
-    BufferList data = out.raw.read(raw_first, sectors);
-    const size_t stored = padded_to_sector(kFrameHeaderBytes + data.size());
-    const auto offset = static_cast<uint16_t>((header_bytes + body.size()) / kSectorBytes);
-    out.frame_offsets.push_back(offset);
+    const size_t stored = stored_frame_bytes(frame_sectors(out.raw, i));
+    out.frame_offsets.push_back(static_cast<uint16_t>(object_bytes / kSectorBytes));
     frame_lengths.push_back(static_cast<uint16_t>(stored / kSectorBytes));
-    auto raw_length = static_cast<uint32_t>(data.size());
-    encode_frame_header(FrameHeader{raw_length, raw_length, context.sequence, offset}, data,
-                        headers.writable().subspan(i * kFrameHeaderBytes, kFrameHeaderBytes));
-    body.append(headers.slice(i * kFrameHeaderBytes, kFrameHeaderBytes));
-    body.append(data);
-    body.append(Buffer::zeros(stored - kFrameHeaderBytes - data.size()));
+    object_bytes += stored;
   }
 
-  out.frame_headers = headers;
   ChunkHeader& header = out.header;
   header.era = context.era;
   header.sequence = context.sequence;
@@ -149,7 +145,7 @@ SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& 
   header.frontier = context.frontier;
   header.first_position = context.first_position;
   header.position_count = context.positions;
-  header.object_size = header_bytes + body.size();
+  header.object_size = object_bytes;
   CHECK(header.object_size <= kChunkBytes);
   for (const Trim& trim : trims) {
     header.extents.push_back(ChunkExtent{ExtentKind::trim, trim.first, trim.sectors, {}, {}});
@@ -171,8 +167,29 @@ SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& 
   Bytes encoded = encode(context.volume, header);
   out.header_hash = sha256(encoded);
   encoded.resize(header_bytes);
-  out.object.append(Buffer::own(std::move(encoded)));
-  out.object.append(body);
+  out.encoded_header = Buffer::own(std::move(encoded));
+  return out;
+}
+
+// Each its header, the writes' own buffers, and padding.
+Frames make_frames(const SealedChunk& chunk) {
+  const size_t frames = chunk.frame_offsets.size();
+  Frames out;
+  Buffer headers = Buffer::allocate(frames * kFrameHeaderBytes);
+  out.object.append(chunk.encoded_header);
+  for (size_t i = 0; i < frames; ++i) {
+    BufferList data = chunk.raw.read(i * kFrameSectors, frame_sectors(chunk.raw, i));
+    auto raw_length = static_cast<uint32_t>(data.size());
+    encode_frame_header(
+        FrameHeader{raw_length, raw_length, chunk.header.sequence, chunk.frame_offsets[i]}, data,
+        headers.writable().subspan(i * kFrameHeaderBytes, kFrameHeaderBytes));
+    out.object.append(headers.slice(i * kFrameHeaderBytes, kFrameHeaderBytes));
+    out.object.append(data);
+    out.object.append(Buffer::zeros(stored_frame_bytes(data.size() / kSectorBytes) -
+                                    kFrameHeaderBytes - data.size()));
+  }
+  CHECK(out.object.size() == chunk.header.object_size);
+  out.headers = std::move(headers);
   return out;
 }
 

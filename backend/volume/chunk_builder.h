@@ -77,11 +77,16 @@ class ChunkBuilder {
 
 class ChunkRecipe;
 
-// A chunk ready for the store. Its bytes never change: every PUT of it is identical.
+// What of a chunk takes long to make: every byte is read for the frames' checksums.
+struct Frames {
+  Buffer headers;     // of all frames, with the checksums of the data
+  BufferList object;  // the whole of it, as it is stored
+};
+
+// A chunk of the log. Its bytes never change: every PUT of it is identical.
 struct SealedChunk {
   ChunkHeader header;  // source of each extent of data or moved: where the map had it before
   Sha256 header_hash{};
-  BufferList object;
   RawData raw;
   uint64_t memory = 0;    // bytes it holds of the volume's write buffer
   TimePoint opened_at{};  // when its first entry came
@@ -92,12 +97,13 @@ struct SealedChunk {
   uint64_t raw_sector(const Location& at) const;
 
   std::vector<uint16_t> frame_offsets;  // of each 64 KiB of raw data, in 512-byte units
-  Buffer frame_headers;                 // all of them, with the checksums of the data
+  Buffer encoded_header;                // padded: the beginning of the object
+  std::optional<Frames> frames;         // made by make_frames(), before it is stored or parked
 
   // How to make it again from the journal (parked_chunk.h), when that has all of it. A parked chunk
-  // is without the header's extents, `object` and `raw`.
+  // is without the header's extents, the object and `raw`.
   std::shared_ptr<const ChunkRecipe> recipe;
-  bool parked() const noexcept { return object.empty(); }
+  bool is_parked = false;
 };
 
 struct SealContext {
@@ -123,9 +129,13 @@ struct ChunkPart {
   uint64_t record_offset = 0;
 };
 
-// Trims come before all data. What was gathered must fit (CHECKed).
+// Trims come before all data. What was gathered must fit (CHECKed). Without its frames.
 SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& trims,
                            const std::vector<ChunkPart>& parts);
+
+// Uses the chunk's header, its encoding and `raw`, and changes nothing: another thread may do it
+// while this one reads the chunk.
+Frames make_frames(const SealedChunk& chunk);
 
 // Upper bound of the object with so many extents, so many of them moved, and data of so many
 // sectors.

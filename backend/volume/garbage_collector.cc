@@ -27,6 +27,38 @@ void for_each_page_of(const ChunkExtent& extent, Visit visit) {
   }
 }
 
+struct Wanted {
+  Location at;
+  SectorCount sectors;
+};
+
+// Stretches of a whole chunk object, verified. Copies: a few live sectors shall not keep all of it
+// in memory.
+Result<std::vector<Buffer>> cut_out(const Buffer& whole, const std::vector<Wanted>& wanted) {
+  std::vector<Buffer> out;
+  std::map<uint16_t, Buffer> frames;
+  for (const auto& [at, sectors] : wanted) {
+    auto frame = frames.find(at.frame_offset);
+    if (frame == frames.end()) {
+      const size_t begin = at.frame_offset * kSectorBytes;
+      const size_t length = at.frame_length * kSectorBytes;
+      if (begin + length > whole.size()) {
+        return Error(ErrorCode::corrupt, "it ends inside a frame");
+      }
+      Result<Buffer> opened = open_frame(at.chunk, at.frame_offset, whole.slice(begin, length));
+      if (!opened) return opened.error();
+      frame = frames.emplace(at.frame_offset, std::move(*opened)).first;
+    }
+    const size_t skip = at.skip * kSectorBytes;
+    const size_t length = sectors.value() * kSectorBytes;
+    if (skip + length > frame->second.size()) {
+      return Error(ErrorCode::corrupt, "it has a frame shorter than the map says");
+    }
+    out.push_back(Buffer::copy_of(frame->second.slice(skip, length).bytes()));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<Victim> choose_victims(const ChunkLedger& ledger, Sequence durable,
@@ -50,7 +82,7 @@ std::vector<Victim> choose_victims(const ChunkLedger& ledger, Sequence durable,
 
 GarbageCollector::GarbageCollector(Gate& gate, const VolumeObjects& objects, const EraHistory& eras,
                                    ExtentMap& map, ChunkLedger& ledger, LeafLoader& loader,
-                                   ChunkReader& reader, CollectorOptions options,
+                                   ChunkReader& reader, CollectorOptions options, Executor workers,
                                    std::function<void(std::vector<ChunkPart>)> seal,
                                    std::function<bool()> has_room)
     : gate_(gate),
@@ -61,6 +93,7 @@ GarbageCollector::GarbageCollector(Gate& gate, const VolumeObjects& objects, con
       loader_(loader),
       reader_(reader),
       options_(options),
+      workers_(std::move(workers)),
       seal_(std::move(seal)),
       has_room_(std::move(has_room)),
       wake_(gate.executor()) {}
@@ -275,30 +308,15 @@ Async<void> GarbageCollector::fill(const ChunkHeader& header, std::vector<ChunkP
     co_return Error(ErrorCode::corrupt, to_string(name) + " is not as long as its header says");
   }
   counters_.read_bytes += whole->size();
-  std::map<uint16_t, Buffer> frames;
-  for (ChunkPart& part : parts) {
-    const Location& at = part.source;
-    auto frame = frames.find(at.frame_offset);
-    if (frame == frames.end()) {
-      const size_t begin = at.frame_offset * kSectorBytes;
-      const size_t length = at.frame_length * kSectorBytes;
-      if (begin + length > whole->size()) {
-        co_return Error(ErrorCode::corrupt, to_string(name) + " ends inside a frame");
-      }
-      Result<Buffer> opened =
-          open_frame(header.sequence, at.frame_offset, whole->slice(begin, length));
-      if (!opened) co_return opened.error().within(to_string(name));
-      frame = frames.emplace(at.frame_offset, std::move(*opened)).first;
-    }
-    const size_t skip = at.skip * kSectorBytes;
-    const size_t length = part.sectors.value() * kSectorBytes;
-    if (skip + length > frame->second.size()) {
-      co_return Error(ErrorCode::corrupt,
-                      to_string(name) + " has a frame shorter than the map says");
-    }
-    // A copy: a few live sectors shall not keep the whole chunk in memory.
-    part.data = BufferList(Buffer::copy_of(frame->second.slice(skip, length).bytes()));
-  }
+  std::vector<Wanted> wanted;
+  for (const ChunkPart& part : parts) wanted.push_back({part.source, part.sectors});
+  auto work = [whole = std::move(*whole), wanted = std::move(wanted)] {
+    return cut_out(whole, wanted);
+  };
+  Result<std::vector<Buffer>> data =
+      co_await offload<std::vector<Buffer>>(workers_, std::move(work));
+  if (!data) co_return data.error().within(to_string(name));
+  for (size_t i = 0; i < parts.size(); ++i) parts[i].data = BufferList(std::move((*data)[i]));
   co_return Result<void>();
 }
 

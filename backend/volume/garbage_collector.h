@@ -56,9 +56,11 @@ class GarbageCollector {
 
   // `seal` makes a chunk of the parts that are still where they came from; it may be called from
   // any step of the collector. `has_room`: uploads keep up, so that moved data may join them.
+  // `workers`: where data that were read are checked.
   GarbageCollector(Gate& gate, const VolumeObjects& objects, const EraHistory& eras, ExtentMap& map,
                    ChunkLedger& ledger, LeafLoader& loader, ChunkReader& reader,
-                   CollectorOptions options, std::function<void(std::vector<ChunkPart>)> seal,
+                   CollectorOptions options, Executor workers,
+                   std::function<void(std::vector<ChunkPart>)> seal,
                    std::function<bool()> has_room);
 
   void start();
@@ -109,6 +111,7 @@ class GarbageCollector {
   LeafLoader& loader_;
   ChunkReader& reader_;
   const CollectorOptions options_;
+  const Executor workers_;
   std::function<void(std::vector<ChunkPart>)> seal_;
   std::function<bool()> has_room_;
   AsyncEvent wake_;

@@ -68,16 +68,18 @@ SealedChunk ChunkRecipe::assemble(const std::vector<Buffer>& data) const {
     whole.data = data[record].slice(part.offset, part.sectors.value() * kSectorBytes);
     parts.push_back(std::move(whole));
   }
-  return assemble_chunk(context_, trims_, parts);
+  SealedChunk out = assemble_chunk(context_, trims_, parts);
+  out.frames = make_frames(out);
+  return out;
 }
 
 bool same_bytes(const SealedChunk& a, const SealedChunk& b) {
   return a.header_hash == b.header_hash &&
-         std::ranges::equal(a.frame_headers.bytes(), b.frame_headers.bytes());
+         std::ranges::equal(a.frames->headers.bytes(), b.frames->headers.bytes());
 }
 
 SealedChunk parked(const SealedChunk& chunk) {
-  CHECK(chunk.recipe);
+  CHECK(chunk.recipe && chunk.frames);
   SealedChunk out;
   out.header = chunk.header;
   out.header.extents = {};
@@ -85,8 +87,9 @@ SealedChunk parked(const SealedChunk& chunk) {
   out.memory = chunk.memory;
   out.opened_at = chunk.opened_at;
   out.frame_offsets = chunk.frame_offsets;
-  out.frame_headers = chunk.frame_headers;
+  out.frames = Frames{chunk.frames->headers, {}};
   out.recipe = chunk.recipe;
+  out.is_parked = true;
   return out;
 }
 

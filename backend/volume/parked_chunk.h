@@ -33,7 +33,8 @@ class ChunkRecipe {
 
   // Every record the chunk has data of, in the order of the log.
   std::vector<JournalPlace> records() const;
-  // `data`: of each of records(). Memory and age are the caller's to set.
+  // With its frames: takes long, and another thread may do it. `data`: of each of records(). Memory
+  // and age are the caller's to set.
   SealedChunk assemble(const std::vector<Buffer>& data) const;
 
  private:
@@ -51,10 +52,10 @@ class ChunkRecipe {
   std::vector<Part> parts_;
 };
 
-// The chunk without its data. It has a recipe (CHECKed).
+// The chunk without its data. It has a recipe and frames (CHECKed).
 SealedChunk parked(const SealedChunk& chunk);
 
-// Told by their checksums, so that one of them may be parked.
+// Told by the checksums of their frames, so that one of them may be parked.
 bool same_bytes(const SealedChunk& a, const SealedChunk& b);
 
 }  // namespace swiftness

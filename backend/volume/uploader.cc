@@ -34,7 +34,7 @@ void Uploader::add(SealedChunk chunk) {
   newest_ = chunk.header.sequence;
   positions_[newest_] =
       LogPosition(chunk.header.first_position.value() + chunk.header.position_count - 1);
-  chunks_.emplace(newest_, std::make_shared<const SealedChunk>(std::move(chunk)));
+  chunks_.emplace(newest_, std::make_shared<SealedChunk>(std::move(chunk)));
   start_uploads();
 }
 
@@ -55,15 +55,18 @@ void Uploader::start_uploads() {
 
 std::shared_ptr<const SealedChunk> Uploader::parkable() const {
   for (auto it = chunks_.rbegin(); it != chunks_.rend() && it->first > started_; ++it) {
-    if (it->second->recipe && !it->second->parked()) return it->second;
+    if (it->second->recipe && !it->second->is_parked) return it->second;
   }
   return nullptr;
 }
 
-void Uploader::park(Sequence sequence) {
+Task Uploader::park(Sequence sequence) {
   auto it = chunks_.find(sequence);
-  if (it == chunks_.end() || sequence <= started_ || it->second->parked()) return;
-  it->second = std::make_shared<const SealedChunk>(parked(*it->second));
+  if (it == chunks_.end() || sequence <= started_ || it->second->is_parked) co_return;
+  co_await frame(it->second);
+  it = chunks_.find(sequence);
+  if (it == chunks_.end() || sequence <= started_) co_return;
+  it->second = std::make_shared<SealedChunk>(parked(*it->second));
   parked_bytes_ += parked_saving(*it->second);
 }
 
@@ -93,13 +96,14 @@ Task Uploader::upload(Sequence sequence) {
 }
 
 Async<void> Uploader::put(Sequence sequence) {
-  std::shared_ptr<const SealedChunk>& chunk = chunks_.at(sequence);
-  if (chunk->parked()) {
+  std::shared_ptr<SealedChunk>& chunk = chunks_.at(sequence);
+  if (chunk->is_parked) {
     Result<SealedChunk> whole = co_await restore_(*chunk);
     if (!whole) co_return whole.error();
     parked_bytes_ -= parked_saving(*chunk);
-    chunk = std::make_shared<const SealedChunk>(std::move(*whole));
+    chunk = std::make_shared<SealedChunk>(std::move(*whole));
   }
+  co_await frame(chunk);
   const ObjectName name = objects_.names.chunk(chunk->header.era, sequence);
   // The first chunks of a container find none, or one that somebody could not finish: with its
   // anchor missing no attach could tell where the log ends, so no chunk goes in before it. A
@@ -111,11 +115,18 @@ Async<void> Uploader::put(Sequence sequence) {
     if (!made) co_return made;
   }
   PutOptions options;
-  Result<void> done = co_await objects_.store.put(name, chunk->object, options);
+  Result<void> done = co_await objects_.store.put(name, chunk->frames->object, options);
   if (!first && !done && done.error().code() == ErrorCode::not_found) {
     co_return done.error().within("container " + name.container + " has vanished");
   }
   co_return done;
+}
+
+Task Uploader::frame(std::shared_ptr<SealedChunk> chunk) {
+  if (chunk->frames) co_return;
+  auto work = [chunk] { return Result<Frames>(make_frames(*chunk)); };
+  Result<Frames> made = co_await offload<Frames>(options_.workers, std::move(work));
+  if (!chunk->frames) chunk->frames = std::move(*made);
 }
 
 void Uploader::arrived(Sequence sequence) {

@@ -19,6 +19,7 @@ class Uploader {
     uint32_t window;       // W, 1 to kMostUploadsInFlight
     Duration first_pause;  // between tries, on top of the store's own; doubles up to 5 s
     uint64_t most_bytes;   // no chunk joins those on their way when they are so big together
+    Executor workers;      // where frames are made
   };
 
   // `on_progress` is called after every chunk that arrived, and when the trouble changes. `restore`
@@ -53,7 +54,7 @@ class Uploader {
   // The newest chunk that waits for its turn, has a recipe, and is not parked; or nullptr.
   std::shared_ptr<const SealedChunk> parkable() const;
   // Lets its data go, when it still waits for its turn.
-  void park(Sequence sequence);
+  Task park(Sequence sequence);
   // What parked chunks do not take of the write buffer, though they count as not in the store.
   uint64_t parked_bytes() const noexcept { return parked_bytes_; }
 
@@ -64,6 +65,7 @@ class Uploader {
  private:
   Task upload(Sequence sequence);
   Async<void> put(Sequence sequence);
+  Task frame(std::shared_ptr<SealedChunk> chunk);
   void start_uploads();
   void arrived(Sequence sequence);
 
@@ -75,7 +77,7 @@ class Uploader {
   AsyncEvent stopping_event_;
   bool stopping_ = false;
 
-  std::map<Sequence, std::shared_ptr<const SealedChunk>> chunks_;  // not yet answered 201
+  std::map<Sequence, std::shared_ptr<SealedChunk>> chunks_;  // not yet answered 201
   Sequence frontier_;
   LogPosition durable_position_;
   std::map<Sequence, LogPosition> positions_;  // the last one in each chunk above the frontier

@@ -16,6 +16,11 @@ ReadAhead::Options read_ahead_of(const VolumeOptions& options) {
   return {512, 32768, options.read_memory.value() / 2 / kSectorBytes};
 }
 
+VolumeOptions with_workers(VolumeOptions options, const Executor& otherwise) {
+  if (!options.workers) options.workers = otherwise;
+  return options;
+}
+
 Error offline(DeviceState state) {
   switch (state) {
     case DeviceState::fenced:
@@ -37,19 +42,19 @@ Volume::Volume(Executor executor, ObjectStore& store, VolumeDescriptor descripto
                VolumeOptions options)
     : executor_(executor),
       objects_{store, descriptor, VolumeNames(descriptor.uuid)},
-      options_(options),
+      options_(with_workers(std::move(options), executor)),
       gate_(executor),
       changed_(executor),
       size_(descriptor.created_size),
       uploader_(
           objects_, gate_,
-          Uploader::Options{options.uploads_in_flight, options.retry_pause,
-                            options.dirty_memory.value() / 2},
+          Uploader::Options{options_.uploads_in_flight, options_.retry_pause,
+                            options_.dirty_memory.value() / 2, options_.workers},
           [this](uint64_t released) { on_upload_progress(released); },
           [this](const SealedChunk& parked) { return restore(parked); }),
-      cache_(executor, descriptor.name, descriptor.uuid, options.read_memory),
+      cache_(executor, descriptor.name, descriptor.uuid, options_.read_memory),
       reader_(objects_, eras_, gate_, cache_),
-      sequential_(read_ahead_of(options)) {}
+      sequential_(read_ahead_of(options_)) {}
 
 Volume::Mapping::Mapping(Executor executor, const VolumeObjects& objects, const EraHistory& eras,
                          ByteCount map_memory)
@@ -147,7 +152,7 @@ void Volume::start_log(Era era, RecoveredLog log) {
   collecting.chunk_bytes = options_.chunk_bytes;
   collector_ = std::make_unique<GarbageCollector>(
       gate_, objects_, eras_, mapping_->map, mapping_->ledger, mapping_->loader, reader_,
-      collecting, [this](std::vector<ChunkPart> parts) { seal_moved(std::move(parts)); },
+      collecting, options_.workers, [this](std::vector<ChunkPart> parts) { seal_moved(std::move(parts)); },
       [this] { return uploader_.has_room(); });
   collector_->durable(uploader_.frontier());
   if (options_.read_cache) {
@@ -300,7 +305,7 @@ Async<BufferList> Volume::read_sectors(SectorRange sectors) {
       } else if (piece.at->pending()) {
         parts[i] = builder_.read(*piece.at, count);
       } else if (auto chunk = uploader_.find(piece.at->chunk)) {
-        if (chunk->parked()) {
+        if (chunk->is_parked) {
           parked.push_back({i, std::move(chunk)});
         } else {
           parts[i] = chunk->read(*piece.at, count);

@@ -206,8 +206,9 @@ Task Volume::park_chunks() {
     }
     Result<void> written = co_await journal_->written(chunk->recipe->last_position());
     if (!written) co_return;  // retired: what is not written there stays here
-    uploader_.park(chunk->header.sequence);
+    const Sequence sequence = chunk->header.sequence;
     chunk.reset();
+    co_await uploader_.park(sequence);
     changed_.notify_all();
   }
 }
@@ -216,12 +217,15 @@ Async<SealedChunk> Volume::restore(const SealedChunk& parked) {
   const std::shared_ptr<const ChunkRecipe> recipe = parked.recipe;
   Result<std::vector<Buffer>> data = co_await journal_->read_unverified(recipe->records());
   if (!data) co_return data.error();
-  SealedChunk whole = recipe->assemble(*data);
-  if (!same_bytes(whole, parked)) {
+  auto work = [recipe, data = std::move(*data)] {
+    return Result<SealedChunk>(recipe->assemble(data));
+  };
+  Result<SealedChunk> whole = co_await offload<SealedChunk>(options_.workers, std::move(work));
+  if (!same_bytes(*whole, parked)) {
     co_return Error(ErrorCode::corrupt, "journal: what waits for its upload fails its checksum");
   }
-  whole.memory = parked.memory;
-  whole.opened_at = parked.opened_at;
+  whole->memory = parked.memory;
+  whole->opened_at = parked.opened_at;
   co_return whole;
 }
 

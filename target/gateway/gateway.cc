@@ -91,6 +91,7 @@ Result<void> Gateway::open_stores() {
 
 void Gateway::make_volumes() {
   VolumeOptions options;
+  options.workers = workers_.get_executor();
   if (!config_.volumes.empty()) {
     options.dirty_memory = ByteCount(config_.limits.dirty_memory.value() / config_.volumes.size());
     options.map_memory = ByteCount(config_.limits.map_memory.value() / config_.volumes.size());

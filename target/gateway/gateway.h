@@ -10,6 +10,8 @@
 // It is also what the admin API asks. All calls are made on the executor's thread.
 #pragma once
 
+#include <boost/asio/thread_pool.hpp>
+
 #include <chrono>
 #include <map>
 #include <memory>
@@ -93,6 +95,7 @@ class Gateway final : private admin::Service {
   const std::set<std::string> forced_;
   std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   std::unique_ptr<StateDir> state_dir_;
+  asio::thread_pool workers_{2};  // of all volumes
   std::map<std::string, Store> stores_;
   std::vector<std::unique_ptr<ServedVolume>> volumes_;
   std::map<std::string, std::unique_ptr<scsi::TaskRouter>> routers_;  // by target

@@ -36,7 +36,7 @@ TEST(ChunkBuilder, AChunkIsReadFromItsFrames) {
   const std::vector<Trim> trims{{Sector(50), SectorCount(7)}, {Sector(90), SectorCount(1)}};
   const SealedChunk chunk =
       assemble_chunk(where, trims, {part(1000, 300, 1), part(5000, 1, 2)});  // three frames
-  Buffer object = chunk.object.flatten();
+  Buffer object = make_frames(chunk).object.flatten();
   ASSERT_EQ(object.size(), chunk.header.object_size);
   ASSERT_EQ(object.size() % 512, 0u);
 
@@ -69,7 +69,7 @@ TEST(ChunkBuilder, MovedDataTellWhereTheyWere) {
   const SealedChunk chunk =
       assemble_chunk(context(9), {}, {part(0, 100, 1), part(500, 100, 2, source)});
   Result<ChunkHeader> header =
-      decode_chunk_header(context().volume, chunk.object.flatten().bytes());
+      decode_chunk_header(context().volume, make_frames(chunk).object.flatten().bytes());
   ASSERT_TRUE(header.ok());
   ASSERT_EQ(header->extents.size(), 3u);  // the second part is cut where the frame ends
   EXPECT_EQ(header->extents[0].kind, ExtentKind::data);
@@ -83,8 +83,9 @@ TEST(ChunkBuilder, DataAreSharedNotCopied) {
   ChunkPart shared_part = part(0, 8, 1);
   shared_part.data = BufferList(data);
   const SealedChunk chunk = assemble_chunk(context(), {}, {shared_part});
+  const BufferList object = make_frames(chunk).object;
   bool shared = false;
-  for (const Buffer& piece : chunk.object.pieces()) shared |= piece.data() == data.data();
+  for (const Buffer& piece : object.pieces()) shared |= piece.data() == data.data();
   EXPECT_TRUE(shared);
 }
 
@@ -127,7 +128,7 @@ TEST(ChunkBuilder, TheBoundHolds) {
 
 TEST(ChunkBuilder, AFrameOutOfPlaceIsRefused) {
   const SealedChunk chunk = assemble_chunk(context(), {}, {part(0, 256, 1)});
-  Buffer object = chunk.object.flatten();
+  Buffer object = make_frames(chunk).object.flatten();
   Buffer first = frame_of(object, chunk.header.extents[0].at);
   EXPECT_TRUE(open_frame(Sequence(1), chunk.frame_offsets[0], first).ok());
   EXPECT_EQ(open_frame(Sequence(1), chunk.frame_offsets[1], first).error().code(),

@@ -102,7 +102,7 @@ TEST(Format, GoldenBytes) {
   expect_golden("run", encode(kGoldenVolume, a_run()));
   expect_golden("ledger", encode(kGoldenVolume, ledger()));
   expect_golden("detached", encode(kGoldenVolume, detached()));
-  expect_golden("chunk", chunk().object.flatten().bytes());
+  expect_golden("chunk", make_frames(chunk()).object.flatten().bytes());
 }
 
 TEST(Format, DecodesWhatItEncodes) {
