@@ -22,7 +22,6 @@ constexpr ByteCount kMiB{1ULL << 20}, kTiB{1ULL << 40};
 constexpr ByteCount kLargestVolume{64ULL << 40};
 constexpr ByteCount kLeastReadCache{64ULL << 20};
 // What one volume needs: a chunk being filled and one on its way.
-constexpr ByteCount kLeastDirtyMemory{32ULL << 20};
 constexpr ByteCount kLeastJournal{64ULL << 20};
 constexpr ByteCount kDefaultJournal{1ULL << 30};
 
@@ -89,7 +88,9 @@ Limits read_limits(Section limits) {
   limits.duration("command_timeout", out.command_timeout, {1s, 10min});
   limits.number<uint32_t>("sessions", out.sessions, {1, 65535});
   limits.size("memory", out.memory, {ByteCount(64 * kMiB.value()), kTiB});
-  limits.size("dirty_memory", out.dirty_memory, {kLeastDirtyMemory, kTiB});
+  ByteCount dirty(0);
+  limits.size("dirty_memory", dirty, {kLeastDirtyMemory, kTiB});
+  if (dirty.value() > 0) out.dirty_memory = dirty;
   limits.size("map_memory", out.map_memory, {ByteCount(16 * kMiB.value()), kTiB});
   limits.size("read_memory", out.read_memory, {ByteCount(4 * kMiB.value()), kTiB});
   limits.finish();
@@ -102,18 +103,13 @@ Chap read_discovery(Section discovery, const SecretReader& secrets) {
   return out;
 }
 
-// The memory is shared out evenly: the default grows with the number of volumes, one that was given
-// and is too small is an error.
-void check_dirty_memory(Section limits, Config& config) {
-  ByteCount needed(kLeastDirtyMemory.value() * config.volumes.size());
-  ByteCount& has = config.limits.dirty_memory;
-  if (has >= needed) return;
-  if (std::optional<Value> given = limits.find("dirty_memory")) {
-    given->error(fmt::format("{} is too little for {} volumes, which need {} each", to_string(has),
-                             config.volumes.size(), to_string(kLeastDirtyMemory)));
-  } else {
-    has = needed;
-  }
+// The memory is shared out evenly.
+void check_dirty_memory(Section limits, const Config& config) {
+  const std::optional<ByteCount> has = config.limits.dirty_memory;
+  if (!has || has->value() >= kLeastDirtyMemory.value() * config.volumes.size()) return;
+  limits.find("dirty_memory")
+      ->error(fmt::format("{} is too little for {} volumes, which need {} each", to_string(*has),
+                          config.volumes.size(), to_string(kLeastDirtyMemory)));
 }
 
 // What refers to something else is read after it.

@@ -37,12 +37,14 @@ struct Portal {
   std::optional<Endpoint> advertise;  // what SendTargets says instead of `listen`
 };
 
+inline constexpr ByteCount kLeastDirtyMemory{32ULL << 20};  // of each volume
+
 struct Limits {
   std::chrono::milliseconds command_timeout{25'000};  // then a command is answered BUSY
   uint32_t sessions = 1024;
   ByteCount memory{1ULL << 30};  // buffers of commands under way
-  ByteCount dirty_memory{
-      256ULL << 20};  // acknowledged bytes not yet in a store, all volumes together
+  // Acknowledged bytes not yet in a store, all volumes together; nothing: by the machine's memory.
+  std::optional<ByteCount> dirty_memory;
   ByteCount map_memory{256ULL << 20};  // of where data are, all volumes together
   ByteCount read_memory{64ULL << 20};  // data read lately and ahead, all volumes together
 };
