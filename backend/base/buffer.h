@@ -11,6 +11,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace swiftness {
@@ -57,6 +58,10 @@ class BufferList {
   size_t size() const noexcept { return size_; }  // bytes in all
   bool empty() const noexcept { return size_ == 0; }
   const std::vector<Buffer>& pieces() const noexcept { return pieces_; }
+  std::vector<Buffer> take_pieces() && {
+    size_ = 0;
+    return std::exchange(pieces_, {});
+  }
 
   BufferList slice(size_t offset, size_t size) const;  // CHECKs the range
   void copy_to(std::span<std::byte> target) const;     // target.size() == size()

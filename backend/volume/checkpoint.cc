@@ -13,7 +13,6 @@ namespace {
 
 constexpr size_t kParallel = 8;                // objects or records under way at once
 constexpr uint64_t kMapObjectBytes = 8 << 20;  // a map object is closed beyond this
-constexpr size_t kMergeBatch = 16;             // leaves between two turns of the event loop
 constexpr uint64_t kSparseSlack = 32 << 20;    // bytes of dead records nobody minds
 constexpr size_t kRootsKept = 3;
 
@@ -123,6 +122,25 @@ Checkpointer::Snapshot Checkpointer::snapshot(const CoveredLog& covered) {
 
 // ---- write -------------------------------------------------------------------------------------
 
+namespace {
+
+struct Merged {
+  LeafPtr leaf;
+  Bytes encoded;
+};
+
+std::vector<Merged> merge(const Uuid& volume, const std::vector<ExtentMap::Capture>& captures) {
+  std::vector<Merged> out;
+  for (const ExtentMap::Capture& capture : captures) {
+    LeafPtr leaf = ExtentMap::merged(capture);
+    Bytes encoded = encode(volume, *leaf);
+    out.push_back({std::move(leaf), std::move(encoded)});
+  }
+  return out;
+}
+
+}  // namespace
+
 // Puts records one behind the other into map objects.
 class Checkpointer::Assembly {
  public:
@@ -156,12 +174,14 @@ Task Checkpointer::assemble(Snapshot& snapshot) {
     runs_.push_back({snapshot.run_serial, at});
     snapshot.run = {};
   }
-  for (size_t i = 0; i < snapshot.captures.size(); ++i) {
-    snapshot.leaves.push_back(ExtentMap::merged(snapshot.captures[i]));
-    snapshot.leaf_places.push_back(assembly.add(encode(volume, *snapshot.leaves[i])));
-    if (i % kMergeBatch == kMergeBatch - 1) {
-      co_await asio::post(executor_, asio::use_awaitable);
-    }
+  auto work = [&volume, &captures = snapshot.captures] {
+    return Result<std::vector<Merged>>(merge(volume, captures));
+  };
+  Result<std::vector<Merged>> merged =
+      co_await offload<std::vector<Merged>>(workers_, std::move(work));
+  for (auto& [leaf, encoded] : *merged) {
+    snapshot.leaves.push_back(std::move(leaf));
+    snapshot.leaf_places.push_back(assembly.add(std::move(encoded)));
   }
   // The segments as they were, with the new leaves in them.
   std::map<uint32_t, std::map<uint16_t, MapPlace>> fresh;

@@ -30,9 +30,11 @@ struct CoveredLog {
 
 class Checkpointer {
  public:
-  Checkpointer(Executor executor, const VolumeObjects& objects, ExtentMap& map, ChunkLedger& ledger,
-               const EraHistory& eras, LeafLoader& loader)
+  // `workers`: where leaves are merged.
+  Checkpointer(Executor executor, Executor workers, const VolumeObjects& objects, ExtentMap& map,
+               ChunkLedger& ledger, const EraHistory& eras, LeafLoader& loader)
       : executor_(std::move(executor)),
+        workers_(std::move(workers)),
         objects_(objects),
         map_(map),
         ledger_(ledger),
@@ -99,6 +101,7 @@ class Checkpointer {
   std::vector<uint64_t> pages_of_sparse_objects() const;
 
   Executor executor_;
+  const Executor workers_;
   const VolumeObjects& objects_;
   ExtentMap& map_;
   ChunkLedger& ledger_;

@@ -31,12 +31,13 @@ size_t extent_count(uint64_t at, uint64_t sectors) {
 
 // ---- RawData -----------------------------------------------------------------------------------
 
-uint64_t RawData::append(const BufferList& data) {
+uint64_t RawData::append(BufferList data) {
   const uint64_t at = sectors_;
   uint64_t offset = sectors_ * kSectorBytes;
-  for (const Buffer& piece : data.pieces()) {
-    pieces_.push_back(Piece{offset, piece});
-    offset += piece.size();
+  for (Buffer& piece : std::move(data).take_pieces()) {
+    const size_t size = piece.size();
+    pieces_.push_back(Piece{offset, std::move(piece)});
+    offset += size;
   }
   CHECK(offset % kSectorBytes == 0);
   sectors_ = offset / kSectorBytes;
@@ -115,17 +116,19 @@ BufferList SealedChunk::read(const Location& at, uint64_t sectors) const {
 }
 
 SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& trims,
-                           const std::vector<ChunkPart>& parts) {
+                           std::vector<ChunkPart> parts) {
   SealedChunk out;
+  ChunkHeader& header = out.header;
   size_t extents = trims.size();
   size_t moved = 0;
-  for (const ChunkPart& part : parts) {
+  for (ChunkPart& part : parts) {
     const size_t count = extent_count(out.raw.sectors(), part.sectors.value());
     extents += count;
     if (part.kind == ExtentKind::moved) moved += count;
     CHECK(part.data.size() == part.sectors.value() * kSectorBytes);
-    out.raw.append(part.data);
+    out.raw.append(std::move(part.data));
   }
+  header.extents.reserve(extents);
   const size_t header_bytes = padded_to_sector(chunk_header_size(extents, moved));
   const size_t frames = frame_count(out.raw.sectors());
 
@@ -138,7 +141,6 @@ SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& 
     object_bytes += stored;
   }
 
-  ChunkHeader& header = out.header;
   header.era = context.era;
   header.sequence = context.sequence;
   header.previous_hash = context.previous_hash;

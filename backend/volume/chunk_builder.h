@@ -18,7 +18,7 @@ namespace swiftness {
 // Data one behind the other: what reads are served from until the chunk is in the store.
 class RawData {
  public:
-  uint64_t append(const BufferList& data);  // returns the sector at which the data were put
+  uint64_t append(BufferList data);  // returns the sector at which the data were put
   BufferList read(uint64_t first_sector, uint64_t sectors) const;
   uint64_t sectors() const noexcept { return sectors_; }
 
@@ -131,7 +131,7 @@ struct ChunkPart {
 
 // Trims come before all data. What was gathered must fit (CHECKed). Without its frames.
 SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& trims,
-                           const std::vector<ChunkPart>& parts);
+                           std::vector<ChunkPart> parts);
 
 // Uses the chunk's header, its encoding and `raw`, and changes nothing: another thread may do it
 // while this one reads the chunk.

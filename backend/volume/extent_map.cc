@@ -281,9 +281,14 @@ void ExtentMap::tell_died(const Leaf& leaf, uint32_t first, uint32_t sectors) {
 
 std::vector<ExtentMap::Piece> ExtentMap::lookup(Sector first, SectorCount sectors) {
   std::vector<Piece> out;
+  lookup(first, sectors, out);
+  return out;
+}
+
+void ExtentMap::lookup(Sector first, SectorCount sectors, std::vector<Piece>& out) {
+  out.clear();
   for_each_page(first, sectors,
                 [&](const InPage& part) { look(part.page, part.first, part.sectors, out); });
-  return out;
 }
 
 std::vector<uint64_t> ExtentMap::pages() const {

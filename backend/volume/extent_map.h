@@ -60,6 +60,7 @@ class ExtentMap {
 
   // The range in order and without gaps; adjacent pieces of one frame come as one.
   std::vector<Piece> lookup(Sector first, SectorCount sectors);
+  void lookup(Sector first, SectorCount sectors, std::vector<Piece>& out);  // out is cleared first
 
   // Pages that have a leaf or changes, ascending: all of the disk that is not a hole.
   std::vector<uint64_t> pages() const;

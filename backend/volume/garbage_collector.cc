@@ -142,9 +142,12 @@ Task GarbageCollector::run() {
     if (has_room && wants_cleaning()) {
       const TimePoint begun = now();
       const bool cleaned = co_await clean_one();
-      // Foreground I/O first: as long a rest as the work was, unless garbage is winning.
-      Duration rest = cleaned ? now() - begun : kRetryPause;
-      if (cleaned && behind() > 0) rest = Duration::zero();
+      // Foreground I/O first: as long a rest as the work was; less, the nearer garbage is to
+      // winning.
+      Duration rest = kRetryPause;
+      if (cleaned) {
+        rest = std::chrono::duration_cast<Duration>((1 - urgency()) * (now() - begun));
+      }
       if (rest > Duration::zero() && !stopping_) co_await wake_.wait_for(rest);
       continue;
     }
@@ -185,6 +188,12 @@ bool GarbageCollector::wants_cleaning() const {
 double GarbageCollector::behind() const {
   const double most = allowed(options_.utilization - 0.04, 2);
   return most == 0 ? 0 : std::clamp(used() / most - 1, 0.0, 1.0);
+}
+
+double GarbageCollector::urgency() const {
+  const double least = allowed(options_.utilization, 1);
+  const double most = allowed(options_.utilization - 0.04, 2);
+  return most <= least ? 1 : std::clamp((used() - least) / (most - least), 0.0, 1.0);
 }
 
 bool GarbageCollector::waits_for_root() const {

@@ -92,6 +92,7 @@ class GarbageCollector {
   double used() const;
   double allowed(double utilization, double slacks) const;
   bool wants_cleaning() const;
+  double urgency() const;  // of cleaning: from 0, when it begins, to 1, when behind() does
   asio::awaitable<bool> clean_one();
   Async<void> move_out(Sequence chunk);
   Async<std::vector<ChunkPart>> live_parts(const ChunkHeader& header);

@@ -68,7 +68,7 @@ SealedChunk ChunkRecipe::assemble(const std::vector<Buffer>& data) const {
     whole.data = data[record].slice(part.offset, part.sectors.value() * kSectorBytes);
     parts.push_back(std::move(whole));
   }
-  SealedChunk out = assemble_chunk(context_, trims_, parts);
+  SealedChunk out = assemble_chunk(context_, trims_, std::move(parts));
   out.frames = make_frames(out);
   return out;
 }

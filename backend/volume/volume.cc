@@ -56,12 +56,12 @@ Volume::Volume(Executor executor, ObjectStore& store, VolumeDescriptor descripto
       reader_(objects_, eras_, gate_, cache_),
       sequential_(read_ahead_of(options_)) {}
 
-Volume::Mapping::Mapping(Executor executor, const VolumeObjects& objects, const EraHistory& eras,
-                         ByteCount map_memory)
+Volume::Mapping::Mapping(Executor executor, Executor workers, const VolumeObjects& objects,
+                         const EraHistory& eras, ByteCount map_memory)
     : map(ledger, ByteCount(map_memory.value() / 2)),
       reader(objects, eras),
       loader(executor, reader, map),
-      checkpointer(executor, objects, map, ledger, eras, loader) {}
+      checkpointer(executor, workers, objects, map, ledger, eras, loader) {}
 
 Volume::~Volume() = default;
 
@@ -82,7 +82,8 @@ Async<void> Volume::attach() {
   if (!fenced) co_return fenced;
   Result<std::optional<Start>> highest = co_await find_highest_start(objects_, era->epoch);
   if (!highest) co_return highest.error();
-  mapping_ = std::make_unique<Mapping>(executor_, objects_, eras_, options_.map_memory);
+  mapping_ =
+      std::make_unique<Mapping>(executor_, options_.workers, objects_, eras_, options_.map_memory);
   Result<RecoveredLog> log =
       co_await recover_log(objects_, *highest, mapping_->map, mapping_->ledger);
   Result<void> proven = log ? Result<void>() : Result<void>(log.error());
@@ -152,7 +153,8 @@ void Volume::start_log(Era era, RecoveredLog log) {
   collecting.chunk_bytes = options_.chunk_bytes;
   collector_ = std::make_unique<GarbageCollector>(
       gate_, objects_, eras_, mapping_->map, mapping_->ledger, mapping_->loader, reader_,
-      collecting, options_.workers, [this](std::vector<ChunkPart> parts) { seal_moved(std::move(parts)); },
+      collecting, options_.workers,
+      [this](std::vector<ChunkPart> parts) { seal_moved(std::move(parts)); },
       [this] { return uploader_.has_room(); });
   collector_->durable(uploader_.frontier());
   if (options_.read_cache) {
@@ -485,13 +487,16 @@ void Volume::seal() {
                       uploader_.frontier(), builder_first_, builder_.positions()};
   std::vector<Trim> trims;
   std::vector<ChunkPart> parts;
+  parts.reserve(builder_.entries().size());
+  std::vector<ExtentMap::Piece> pieces;
   uint64_t kept = 0;
   for (const ChunkBuilder::Entry& entry : builder_.entries()) {
     if (entry.kind == ExtentKind::trim) {
       trims.push_back(Trim{entry.first, entry.sectors});
       continue;
     }
-    for (const ExtentMap::Piece& piece : mapping_->map.lookup(entry.first, entry.sectors)) {
+    mapping_->map.lookup(entry.first, entry.sectors, pieces);
+    for (const ExtentMap::Piece& piece : pieces) {
       const uint64_t offset = (piece.first - entry.first).value();
       const Location at = entry.at.advanced(offset);
       if (!piece.at || *piece.at != at) continue;
@@ -507,8 +512,10 @@ void Volume::seal() {
     }
   }
   // In the order of the log: what was written together is often read together.
-  SealedChunk chunk = assemble_chunk(context, trims, parts);
-  if (journaling()) chunk.recipe = ChunkRecipe::of(context, std::move(trims), parts);
+  std::shared_ptr<const ChunkRecipe> recipe;
+  if (journaling()) recipe = ChunkRecipe::of(context, trims, parts);
+  SealedChunk chunk = assemble_chunk(context, trims, std::move(parts));
+  chunk.recipe = std::move(recipe);
   chunk.memory = std::min(builder_memory_, kept + builder_.entries().size() * kEntryCost);
   chunk.opened_at = opened_at_;
   dirty_bytes_ -= builder_memory_ - chunk.memory;
@@ -525,10 +532,15 @@ void Volume::seal_moved(std::vector<ChunkPart> parts) {
   const LogPosition next = builder_.empty() ? position_.next() : builder_first_;
   SealContext context{
       objects_.uuid(), era_, uploader_.newest().next(), last_hash_, uploader_.frontier(), next, 0};
+  std::sort(parts.begin(), parts.end(),
+            [](const ChunkPart& a, const ChunkPart& b) { return a.first < b.first; });
   std::vector<ChunkPart> wanted;
+  wanted.reserve(parts.size());
+  std::vector<ExtentMap::Piece> pieces;
   for (const ChunkPart& part : parts) {
     const uint64_t page = part.first.value() / kPageSectors;
-    for (const ExtentMap::Piece& piece : mapping_->map.lookup(part.first, part.sectors)) {
+    mapping_->map.lookup(part.first, part.sectors, pieces);
+    for (const ExtentMap::Piece& piece : pieces) {
       const uint64_t offset = (piece.first - part.first).value();
       const Location at = part.source.advanced(offset);
       const bool unchanged = piece.unknown && mapping_->map.leaf_place(page) == part.leaf;
@@ -543,9 +555,7 @@ void Volume::seal_moved(std::vector<ChunkPart> parts) {
     }
   }
   if (wanted.empty()) return;
-  std::sort(wanted.begin(), wanted.end(),
-            [](const ChunkPart& a, const ChunkPart& b) { return a.first < b.first; });
-  SealedChunk chunk = assemble_chunk(context, {}, wanted);
+  SealedChunk chunk = assemble_chunk(context, {}, std::move(wanted));
   chunk.opened_at = now();
   send(std::move(chunk));
   if (snapshot_wanted_ && builder_.empty()) take_snapshot();

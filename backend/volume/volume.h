@@ -33,7 +33,8 @@ struct ReadCacheOptions {
 };
 
 struct VolumeOptions {
-  Executor workers{};  // threads for what takes long, as checksums of chunks; none: the volume's own
+  Executor
+      workers{};  // threads for what takes long, as checksums of chunks; none: the volume's own
   // Of data not yet in the store, as far as the journal does not have them for us; beyond it writes
   // wait.
   ByteCount dirty_memory{256 << 20};
@@ -126,8 +127,8 @@ class Volume final : public BlockDevice {
 
   // The map and what works on it; made anew by each attempt to attach.
   struct Mapping {
-    Mapping(Executor executor, const VolumeObjects& objects, const EraHistory& eras,
-            ByteCount map_memory);
+    Mapping(Executor executor, Executor workers, const VolumeObjects& objects,
+            const EraHistory& eras, ByteCount map_memory);
     ChunkLedger ledger;
     ExtentMap map;
     MapReader reader;
