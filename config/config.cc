@@ -147,8 +147,8 @@ void read_block_size(Section& volume, Volume& out) {
   out.block_size = static_cast<uint32_t>(*bytes);
 }
 
-// durability: journal | store, journal: { size } | none. What a store in memory keeps is gone with
-// the process: a journal of it would be of nothing.
+// durability: journal | store, journal: { size } | { device } | none. What a store in memory keeps
+// is gone with the process: a journal of it would be of nothing.
 void read_durability(Section& volume, Volume& out, const Config& config) {
   auto store = config.stores.find(out.store);
   const bool in_memory =
@@ -161,18 +161,25 @@ void read_durability(Section& volume, Volume& out, const Config& config) {
     given->error(fmt::format("\"{}\" is neither journal nor store", durability));
   }
   std::optional<Value> journal = volume.find("journal");
-  if (out.durable_in_journal) out.journal = kDefaultJournal;
+  if (out.durable_in_journal) out.journal = Journal{kDefaultJournal, {}};
   if (journal && journal->is_map()) {
     Section section = journal->section();
-    ByteCount size = kDefaultJournal;
-    section.size("size", size, {kLeastJournal, kTiB});
+    out.journal = Journal{kDefaultJournal, {}};
+    section.size("size", out.journal->size, {kLeastJournal, kTiB});
+    if (std::optional<Value> device = section.find("device")) {
+      out.journal->device = device->text();
+      if (section.has("size")) device->error("goes without a size: the journal takes all of it");
+      if (out.journal->device && !out.journal->device->is_absolute()) {
+        device->error("is not an absolute path");
+      }
+    }
     section.finish();
-    out.journal = size;
     if (in_memory) journal->error("is of no use to a store in memory: use none");
   } else if (journal) {
     std::optional<std::string> text = journal->text();
     if (text && *text != "none") {
-      journal->error(fmt::format("\"{}\" is neither none nor a mapping with a size", *text));
+      journal->error(
+          fmt::format("\"{}\" is neither none nor a mapping with a size or a device", *text));
     } else if (out.durable_in_journal) {
       journal->error("none goes with durability: store only");
     }
@@ -248,7 +255,14 @@ std::vector<Volume> read_volumes(Section volumes, const Config& config) {
     if (std::optional<std::string> why = why_not_name(name)) {
       value.error(fmt::format("\"{}\" {}", name, *why));
     }
-    out.push_back(read_volume(name, value.section(), config));
+    Volume volume = read_volume(name, value.section(), config);
+    for (const Volume& other : out) {
+      const bool on_device = volume.journal && volume.journal->device;
+      if (on_device && other.journal && other.journal->device == volume.journal->device) {
+        value.error(fmt::format("the journal of {} is on the same device", other.name));
+      }
+    }
+    out.push_back(std::move(volume));
   }
   return out;
 }

@@ -49,6 +49,13 @@ struct Limits {
   ByteCount read_memory{64ULL << 20};  // data read lately and ahead, all volumes together
 };
 
+struct Journal {
+  ByteCount size;                               // of its file in state_dir
+  std::optional<std::filesystem::path> device;  // a block device, all of it, instead of the file
+
+  friend bool operator==(const Journal&, const Journal&) = default;
+};
+
 struct Volume {
   std::string name;
   std::string store;              // a key of Config::stores
@@ -56,7 +63,7 @@ struct Volume {
   bool create = false;            // create it when it is absent; otherwise absence is an error
   std::optional<uint32_t> block_size;  // bytes; to create it with (512 if not given), or to compare
   bool durable_in_journal = true;      // durability: journal; otherwise store
-  std::optional<ByteCount> journal;    // size of its file; nothing: none
+  std::optional<Journal> journal;      // nothing: none
   std::optional<ByteCount> read_cache;  // size of its file in state_dir/cache; nothing: no file
 };
 

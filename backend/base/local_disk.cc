@@ -21,7 +21,7 @@ Async<std::unique_ptr<LocalDisk>> LocalDisk::open(std::filesystem::path path, ui
 }
 
 Result<void> LocalDisk::prepare(uint64_t size) {
-  Result<bool> made = open_or_create();
+  Result<bool> made = open_or_create(size);
   if (!made) return made.error();
   Result<void> ready = lock();
   if (ready) ready = allocate(size);
@@ -37,13 +37,13 @@ Result<void> LocalDisk::prepare(uint64_t size) {
   return ready;
 }
 
-Result<bool> LocalDisk::open_or_create() {
+Result<bool> LocalDisk::open_or_create(uint64_t size) {
   struct stat found {};
   const bool exists = ::stat(path_.c_str(), &found) == 0;
   // O_EXCL without O_CREAT: a block device that is mounted, or used in any other way, is refused.
   const int exclusive = exists && S_ISBLK(found.st_mode) ? O_EXCL : 0;
   Result<FileDescriptor> file = open_at(AT_FDCWD, path_.c_str(), O_RDWR | exclusive);
-  const bool missing = !file && file.error().code() == ErrorCode::not_found;
+  const bool missing = size > kDevice && !file && file.error().code() == ErrorCode::not_found;
   if (missing) file = open_at(AT_FDCWD, path_.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
   if (!file) return Error(file.error().code(), "open: " + file.error().message());
   file_ = std::move(*file);
@@ -60,13 +60,12 @@ Result<void> LocalDisk::lock() {
 Result<void> LocalDisk::allocate(uint64_t size) {
   struct stat found {};
   if (::fstat(file_.number(), &found) != 0) return system_error(errno, "stat");
-  if (S_ISBLK(found.st_mode)) {
+  if (size == kDevice) {
+    if (!S_ISBLK(found.st_mode)) return Error(ErrorCode::invalid, "not a block device");
     if (::ioctl(file_.number(), BLKGETSIZE64, &size_) != 0) return system_error(errno, "size");
     return {};
   }
-  if (!S_ISREG(found.st_mode)) {
-    return Error(ErrorCode::invalid, "neither a file nor a block device");
-  }
+  if (!S_ISREG(found.st_mode)) return Error(ErrorCode::invalid, "not a file");
   size_ = std::max(size, static_cast<uint64_t>(found.st_size));
   const int failed = ::posix_fallocate(file_.number(), 0, static_cast<off_t>(size_));
   if (failed != 0) return system_error(failed, fmt::format("allocate {} bytes", size_));

@@ -15,9 +15,12 @@ namespace swiftness {
 
 class LocalDisk final : public LocalFile {
  public:
+  static constexpr uint64_t kDevice = 0;  // the size of whatever is there, a block device
+
   // Makes the file where it is missing, in a folder that exists, and allocates every byte: later
-  // writes cannot run out of space. A shorter file is made longer; a longer one, or a block device,
-  // keeps its size. unavailable: somebody else has it open.
+  // writes cannot run out of space. A shorter file is made longer; a longer one keeps its size.
+  // With kDevice it must be a block device, without only a file will do. unavailable: somebody else
+  // has it open.
   static Async<std::unique_ptr<LocalDisk>> open(std::filesystem::path path, uint64_t size);
 
   uint64_t size() const noexcept override { return size_; }
@@ -28,7 +31,7 @@ class LocalDisk final : public LocalFile {
  private:
   explicit LocalDisk(std::filesystem::path path) : path_(std::move(path)), pool_(2) {}
   Result<void> prepare(uint64_t size);
-  Result<bool> open_or_create();  // whether it was made
+  Result<bool> open_or_create(uint64_t size);  // whether it was made
   Result<void> lock();
   Result<void> allocate(uint64_t size);
   Error within_path(const Error& error) const { return error.within(path_.native()); }

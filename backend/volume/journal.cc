@@ -59,7 +59,9 @@ Async<void> Journal::load() {
   if (file_->size() < kSmallestFile) {
     co_return Error(ErrorCode::invalid, "its file is too small");
   }
-  Result<Buffer> start = co_await file_->read(0, kRingStart);
+  // File systems that leave the beginning of a device alone have something in its first MiB.
+  const uint64_t blank = std::min<uint64_t>(file_->size(), 1 << 20);
+  Result<Buffer> start = co_await file_->read(0, blank);
   if (start && is_zero(start->bytes())) co_return Result<void>();  // fresh
   SuperblockSlot slots[2];
   for (size_t i = 0; i < 2; ++i) {

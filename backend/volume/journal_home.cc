@@ -9,16 +9,20 @@
 namespace swiftness {
 
 Async<std::unique_ptr<LocalFile>> JournalFile::open() {
-  Result<std::unique_ptr<LocalDisk>> disk = co_await LocalDisk::open(path_, size_);
+  const uint64_t size = size_ ? size_->value() : LocalDisk::kDevice;
+  Result<std::unique_ptr<LocalDisk>> disk = co_await LocalDisk::open(path_, size);
   if (!disk) co_return disk.error();
   co_return std::unique_ptr<LocalFile>(std::move(*disk));
 }
 
 Async<std::string> JournalFile::set_aside() {
   std::error_code failed;
-  if (!std::filesystem::is_regular_file(path_, failed)) {
-    co_return Error(ErrorCode::invalid,
-                    path_.native() + " is not a file: it cannot be set aside by renaming");
+  if (!size_) {
+    co_return Error(
+        ErrorCode::invalid,
+        fmt::format("device {0} is not overwritten. If nobody needs what it holds, clear "
+                    "its beginning (blkdiscard --zeroout --length 1MiB {0})",
+                    path_.native()));
   }
   for (int i = 1;; ++i) {
     const std::filesystem::path aside = fmt::format("{}.aside-{}", path_.native(), i);

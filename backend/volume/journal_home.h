@@ -3,9 +3,11 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "backend/base/local_file.h"
+#include "backend/base/units.h"
 
 namespace swiftness {
 
@@ -21,17 +23,18 @@ class JournalHome {
   virtual Async<std::string> set_aside() = 0;
 };
 
-// A file `path` of `size` bytes in a folder that exists. Set aside it becomes path.aside-1, -2, ...
-// A block device cannot be set aside.
+// A file in a folder that exists; set aside it becomes path.aside-1, -2, ... Or a block device, all
+// of it, which cannot be set aside: that is an Error that says what to do.
 class JournalFile final : public JournalHome {
  public:
-  JournalFile(std::filesystem::path path, uint64_t size) : path_(std::move(path)), size_(size) {}
+  JournalFile(std::filesystem::path file, ByteCount size) : path_(std::move(file)), size_(size) {}
+  explicit JournalFile(std::filesystem::path device) : path_(std::move(device)) {}
   Async<std::unique_ptr<LocalFile>> open() override;
   Async<std::string> set_aside() override;
 
  private:
   const std::filesystem::path path_;
-  const uint64_t size_;  // bytes
+  const std::optional<ByteCount> size_;  // nothing: a device
 };
 
 }  // namespace swiftness

@@ -64,7 +64,7 @@ Async<void> Volume::take_journal(Era era, std::optional<Start> highest, LogPosit
       co_await drop_journal();
       if (!allowed) co_return allowed;
       Result<std::string> aside = co_await options_.journal->set_aside();
-      if (!aside) co_return aside.error().within("journal");
+      if (!aside) co_return aside.error().within("journal: " + verdict.why);
       log::warning("volume {}: {}; it was set aside as {}", objects_.descriptor.name, verdict.why,
                    *aside);
       opened = co_await open_own_journal();

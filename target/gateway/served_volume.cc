@@ -57,8 +57,9 @@ void ServedVolume::become_known(const VolumeDescriptor& descriptor) {
   if (volume_) return;
   VolumeOptions options = options_;
   if (wanted_.journal && memory_ != nullptr) {
-    journal_ = std::make_unique<JournalFile>(memory_->journal_of(descriptor.uuid),
-                                             wanted_.journal->value());
+    const auto& [size, device] = *wanted_.journal;
+    journal_ = device ? std::make_unique<JournalFile>(*device)
+                      : std::make_unique<JournalFile>(memory_->journal_of(descriptor.uuid), size);
     options.journal = journal_.get();
     options.durable_in_journal = wanted_.durable_in_journal;
   }

@@ -115,7 +115,19 @@ TEST_F(LocalDiskTest, SaysWhatFailedAndWhere) {
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
   Result<std::unique_ptr<LocalDisk>> a_fifo = open(fifo, 4096);
   ASSERT_FALSE(a_fifo.ok());
-  EXPECT_EQ(a_fifo.error().message(), fifo.native() + ": neither a file nor a block device");
+  EXPECT_EQ(a_fifo.error().message(), fifo.native() + ": not a file");
+}
+
+TEST_F(LocalDiskTest, ADeviceIsNeverMadeNorIsAFileTakenForOne) {
+  Result<std::unique_ptr<LocalDisk>> missing = open(path, LocalDisk::kDevice);
+  ASSERT_FALSE(missing.ok());
+  EXPECT_EQ(missing.error().code(), ErrorCode::not_found) << missing.error().message();
+  EXPECT_FALSE(fs::exists(path));
+  std::ofstream(path) << "somebody's";
+  Result<std::unique_ptr<LocalDisk>> a_file = open(path, LocalDisk::kDevice);
+  ASSERT_FALSE(a_file.ok());
+  EXPECT_EQ(a_file.error().message(), path.native() + ": not a block device");
+  EXPECT_EQ(fs::file_size(path), 10u);
 }
 
 TEST_F(LocalDiskTest, LeavesNothingBehindWhenThereIsNoSpace) {

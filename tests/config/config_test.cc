@@ -500,13 +500,21 @@ volumes:
   f: { store: scratch, journal: { size: 1GiB } }
   g: { store: here, durability: store, journal: { size: 1GiB } }
   h: { store: scratch }
+  i: { store: here, journal: { size: 1GiB, device: /dev/sdx } }
+  j: { store: here, journal: { device: sdx } }
+  k: { store: here, journal: { device: /dev/sdy } }
+  l: { store: here, durability: store, journal: { device: /dev/sdy } }
 )"),
-      ElementsAre("9: volumes.a.durability: \"both\" is neither journal nor store",
-                  "10: volumes.b.journal: none goes with durability: store only",
-                  "11: volumes.c.journal.size: \"1MiB\" is not from 64MiB to 1TiB",
-                  "12: volumes.d.journal: \"yes\" is neither none nor a mapping with a size",
-                  "13: volumes.e.durability: journal is of no use to a store in memory: use store",
-                  "14: volumes.f.journal: is of no use to a store in memory: use none"));
+      ElementsAre(
+          "9: volumes.a.durability: \"both\" is neither journal nor store",
+          "10: volumes.b.journal: none goes with durability: store only",
+          "11: volumes.c.journal.size: \"1MiB\" is not from 64MiB to 1TiB",
+          "12: volumes.d.journal: \"yes\" is neither none nor a mapping with a size or a device",
+          "13: volumes.e.durability: journal is of no use to a store in memory: use store",
+          "14: volumes.f.journal: is of no use to a store in memory: use none",
+          "17: volumes.i.journal.device: goes without a size: the journal takes all of it",
+          "18: volumes.j.journal.device: is not an absolute path",
+          "20: volumes.l: the journal of k is on the same device"));
 }
 
 TEST(Config, AReadCacheHasASensibleSize) {
