@@ -109,6 +109,16 @@ struct PortalReport {
   uint32_t group = 0;
 };
 
+// Since the gateway began; target/iscsi/target_node.h says what each is.
+struct InitiatorCounts {
+  uint64_t logins = 0;
+  uint64_t logins_refused = 0;
+  uint64_t connections_refused = 0;
+  uint64_t connections_broken = 0;
+  uint64_t pdus_rejected = 0;
+  uint64_t commands_timed_out = 0;
+};
+
 struct StatusReport {
   std::string name;
   std::string version;
@@ -120,6 +130,7 @@ struct StatusReport {
   std::vector<VolumeReport> volumes;  // the configured ones
   uint64_t sessions = 0;
   uint64_t targets = 0;
+  InitiatorCounts initiators;
 };
 
 }  // namespace swiftness::admin

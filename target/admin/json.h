@@ -24,7 +24,11 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AccessReport, initiator, luns, r
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TargetReport, iqn, open, portal_groups, luns,
                                                 access, sessions)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PortalReport, listen, advertise, group)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InitiatorCounts, logins, logins_refused,
+                                                connections_refused, connections_broken,
+                                                pdus_rejected, commands_timed_out)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(StatusReport, name, version, pid, started, ready,
-                                                state_dir, portals, volumes, sessions, targets)
+                                                state_dir, portals, volumes, sessions, targets,
+                                                initiators)
 
 }  // namespace swiftness::admin

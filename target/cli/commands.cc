@@ -90,6 +90,19 @@ int print_status(const admin::StatusReport& status) {
              status.pid, human_age(std::time(nullptr) - status.started));
   fmt::print("State folder {}, {} targets, {} sessions\n", status.state_dir, status.targets,
              status.sessions);
+  const admin::InitiatorCounts& counts = status.initiators;
+  fmt::print("Since then {} logins, {} refused", counts.logins, counts.logins_refused);
+  if (counts.connections_refused > 0) {
+    fmt::print(", {} connections refused (too many without a login)", counts.connections_refused);
+  }
+  if (counts.connections_broken > 0) {
+    fmt::print(", {} connections closed (no iSCSI, or damaged)", counts.connections_broken);
+  }
+  if (counts.pdus_rejected > 0) fmt::print(", {} PDUs rejected", counts.pdus_rejected);
+  if (counts.commands_timed_out > 0) {
+    fmt::print(", {} commands answered BUSY for a store too slow", counts.commands_timed_out);
+  }
+  fmt::print("\n");
   for (const admin::PortalReport& portal : status.portals) {
     fmt::print("Portal {}, group {}{}\n", portal.listen, portal.group,
                portal.advertise.empty() ? "" : ", advertised as " + portal.advertise);

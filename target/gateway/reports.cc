@@ -109,6 +109,13 @@ admin::StatusReport Gateway::status() const {
   for (const auto& volume : volumes_) out.volumes.push_back(report(*volume));
   out.sessions = server_->sessions().size();
   out.targets = config_.targets.size();
+  const iscsi::ServerCounts& counts = server_->counts();
+  out.initiators = {counts.logins,
+                    counts.logins_refused,
+                    counts.connections_refused,
+                    counts.connections_broken,
+                    counts.pdus_rejected,
+                    counts.commands_timed_out};
   return out;
 }
 

@@ -70,6 +70,7 @@ Task Connection::serve(std::shared_ptr<Connection> self) {
       c.watch_timer_.cancel();
       co_return;
     }
+    if (outcome != PduReader::Outcome::stopped) ++c.server_->counts.connections_broken;
     reason = to_string(outcome);
     break;
   }
@@ -183,10 +184,14 @@ bool Connection::answer_login(const LoginRequest& request, Login::Answer answer)
   header.max_cmd_sn = request.cmd_sn;
   bool failed = answer.kind == Kind::failed;
   if (failed) {
+    ++server_->counts.logins_refused;
     log::warning("login from {} refused: {}", address_, answer.reason);
     finish_reason_ = "login refused";
   }
-  if (answer.kind == Kind::complete) begin_full_feature();
+  if (answer.kind == Kind::complete) {
+    ++server_->counts.logins;
+    begin_full_feature();
+  }
   respond(header, BufferList(Buffer::copy_of(answer.text)));
   if (answer.kind == Kind::complete) {
     const SessionParameters& parameters = session_->parameters();

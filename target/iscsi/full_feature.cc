@@ -207,6 +207,7 @@ bool Connection::on_task_management(const ReceivedPdu& pdu) {
 }
 
 void Connection::reject(const Bhs& header, RejectReason reason) {
+  ++server_->counts.pdus_rejected;
   log::debug("{}: PDU {:02x}h rejected, reason {:02x}h", address_, header.opcode,
              static_cast<uint8_t>(reason));
   Reject pdu;

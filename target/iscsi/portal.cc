@@ -59,6 +59,7 @@ void Portal::take(tcp::socket socket) {
   auto remote = socket.remote_endpoint(gone);
   if (gone) return;
   if (!server_->admit_connection(remote.address().to_string())) {
+    ++server_->counts.connections_refused;
     log::debug("connection from {} refused: too many that have not logged in",
                remote.address().to_string());
     return;

@@ -58,6 +58,10 @@ void Server::replace_targets(std::vector<TargetNode> targets) {
   }
 }
 
+const ServerCounts& Server::counts() const noexcept {
+  return state_->counts;
+}
+
 std::vector<SessionInfo> Server::sessions() const {
   std::vector<SessionInfo> list;
   for (const auto& [tsih, session] : state_->sessions) list.push_back(session->info());

@@ -43,6 +43,7 @@ class Server {
   void replace_targets(std::vector<TargetNode> targets);
 
   std::vector<SessionInfo> sessions() const;
+  const ServerCounts& counts() const noexcept;
   bool drop_session(uint16_t tsih);  // closes it at once; false: no such session
 
   // Stops listening, asks initiators to log out, closes what is left after limits.logout_grace.

@@ -19,18 +19,18 @@ ServerState::ServerState(Executor executor_, const IscsiLimits& limits_,
 ServerState::~ServerState() = default;
 
 bool ServerState::admit_connection(const std::string& host) {
-  if (half_open_total_ >= limits.half_open) return false;
+  if (counts.half_open >= limits.half_open) return false;
   size_t& here = half_open_[host];
   if (here >= limits.half_open_per_address) return false;
   ++here;
-  ++half_open_total_;
+  ++counts.half_open;
   return true;
 }
 
 void ServerState::left_half_open(const std::string& host) {
   auto found = half_open_.find(host);
-  CHECK(found != half_open_.end() && half_open_total_ > 0);
-  --half_open_total_;
+  CHECK(found != half_open_.end() && counts.half_open > 0);
+  --counts.half_open;
   if (--found->second == 0) half_open_.erase(found);
 }
 

@@ -29,6 +29,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   std::vector<PortalConfig> portals;                      // with the ports they really have
   std::map<uint16_t, std::shared_ptr<Session>> sessions;  // by TSIH
   bool stopping = false;
+  ServerCounts counts;
 
   Gate connections;  // portals and connections: none of them waits for a store
   Gate commands;     // commands inside a task router
@@ -56,8 +57,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   static std::weak_ptr<Connection> connection_of(Connection& connection);
   uint16_t free_tsih();
 
-  std::unordered_map<std::string, size_t> half_open_;  // by address
-  size_t half_open_total_ = 0;
+  std::unordered_map<std::string, size_t> half_open_;  // by address; counts has how many in all
   std::unordered_map<Connection*, std::weak_ptr<Connection>> live_;
   uint64_t unsolicited_ = 0;
   uint16_t last_tsih_ = 0;

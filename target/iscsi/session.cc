@@ -120,6 +120,7 @@ TimePoint Session::expire(TimePoint now) {
     ScsiTaskPtr task = tasks_.at(late.tag());
     give_up(late);
     router_->abort_task(late.command.lun, nexus_, late.command.tag);
+    ++server_->counts.commands_timed_out;
     log::warning("command {:02x}h of {} not done in time: answered BUSY", late.command.cdb[0],
                  login_.initiator);
     scsi::ScsiResult busy;

@@ -78,6 +78,17 @@ struct IscsiLimits {
   uint64_t unsolicited_memory = 256u << 20;  // sum over sessions of window x FirstBurstLength
 };
 
+// What became of those who came, since the server began.
+struct ServerCounts {
+  uint64_t logins = 0;               // of full feature phase, discovery too
+  uint64_t logins_refused = 0;       // each with its cause in the log
+  uint64_t connections_refused = 0;  // too many that had not logged in
+  uint64_t connections_broken = 0;   // closed by us: what came was no iSCSI, or damaged
+  uint64_t pdus_rejected = 0;
+  uint64_t commands_timed_out = 0;  // answered BUSY: the store took too long
+  uint64_t half_open = 0;           // connections that have not logged in, now
+};
+
 // A live session, for `swiftness sessions` and `swiftness status`.
 struct SessionInfo {
   std::string initiator;  // iSCSI name

@@ -205,6 +205,7 @@ TEST(Hang, BusyAtTheDeadlineAndTheWindowOpensAgain) {
   EXPECT_LT(elapsed(), milliseconds(2000));
   EXPECT_GE(initiator->window(), 64u);
   EXPECT_EQ(target.sessions()[0].detached, 64u);
+  EXPECT_EQ(target.counts().commands_timed_out, 64u);
   target.release();
   Octets data = pattern(4096, 3);
   EXPECT_EQ(initiator->run(write10(0, data))->status, 0);

@@ -134,13 +134,13 @@ TEST(LoginOnTheWire, HalfOpenConnectionsOfOneAddressAreFew) {
   for (int i = 0; i < 4; ++i) {
     idle.push_back(std::make_unique<RawInitiator>("127.0.0.1", target.port()));
   }
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  auto fifth = target.connect();
+  auto fifth = target.connect();  // they are taken in their order
   EXPECT_TRUE(fifth.closed_by_target());
+  EXPECT_EQ(target.counts().half_open, 4u);
+  EXPECT_EQ(target.counts().connections_refused, 1u);
   EXPECT_TRUE(good->nop("undisturbed"));
   idle.clear();
-  EXPECT_TRUE(target.eventually([] { return true; }));
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_TRUE(target.eventually([&] { return target.server().counts().half_open == 0; }));
   EXPECT_TRUE(logged_in(target)->nop("there is room again"));
 }
 
@@ -157,6 +157,8 @@ TEST(LoginOnTheWire, SessionsAreLimited) {
   options.isid[5] = 9;
   auto third = target.connect();
   EXPECT_EQ(RawInitiator::login_status(third.login(options)), 0x0302);
+  EXPECT_EQ(target.counts().logins, 2u);
+  EXPECT_EQ(target.counts().logins_refused, 1u);
 }
 
 TEST(Discovery, SendTargetsThenLogout) {

@@ -126,6 +126,7 @@ TEST(Commands, ATagInUseIsRejected) {
   target.release();
   EXPECT_EQ(initiator->complete(tag)->status, 0);
   EXPECT_EQ(initiator->run(read10(0, 1))->status, 0) << "the rejected command used its CmdSN";
+  EXPECT_EQ(target.counts().pdus_rejected, 1u);
 }
 
 TEST(Commands, ImmediateOnesHaveACap) {

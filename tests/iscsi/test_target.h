@@ -94,6 +94,9 @@ class TestTarget {
     }
     return false;
   }
+  iscsi::ServerCounts counts() {
+    return on_shard([this] { return server_->counts(); });
+  }
   std::vector<iscsi::SessionInfo> sessions() {
     return on_shard([this] { return server_->sessions(); });
   }
