@@ -21,7 +21,6 @@ using namespace std::chrono_literals;
 constexpr ByteCount kMiB{1ULL << 20}, kTiB{1ULL << 40};
 constexpr ByteCount kLargestVolume{64ULL << 40};
 constexpr ByteCount kLeastReadCache{64ULL << 20};
-// What one volume needs: a chunk being filled and one on its way.
 constexpr ByteCount kLeastJournal{64ULL << 20};
 constexpr ByteCount kDefaultJournal{1ULL << 30};
 

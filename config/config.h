@@ -37,7 +37,8 @@ struct Portal {
   std::optional<Endpoint> advertise;  // what SendTargets says instead of `listen`
 };
 
-inline constexpr ByteCount kLeastDirtyMemory{32ULL << 20};  // of each volume
+// What one volume needs: a chunk being filled and one on its way.
+inline constexpr ByteCount kLeastDirtyMemory{32ULL << 20};
 
 struct Limits {
   std::chrono::milliseconds command_timeout{25'000};  // then a command is answered BUSY
@@ -52,8 +53,6 @@ struct Limits {
 struct Journal {
   ByteCount size;                               // of its file in state_dir
   std::optional<std::filesystem::path> device;  // a block device, all of it, instead of the file
-
-  friend bool operator==(const Journal&, const Journal&) = default;
 };
 
 struct Volume {

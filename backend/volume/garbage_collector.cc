@@ -182,17 +182,17 @@ double GarbageCollector::allowed(double utilization, double slacks) const {
 
 bool GarbageCollector::wants_cleaning() const {
   // What is being moved is garbage as soon as its new chunk is sealed.
-  return used() - static_cast<double>(moving_stored_) > allowed(options_.utilization, 1);
+  return used() - static_cast<double>(moving_stored_) > cleaned_space();
 }
 
 double GarbageCollector::behind() const {
-  const double most = allowed(options_.utilization - 0.04, 2);
+  const double most = most_space();
   return most == 0 ? 0 : std::clamp(used() / most - 1, 0.0, 1.0);
 }
 
 double GarbageCollector::urgency() const {
-  const double least = allowed(options_.utilization, 1);
-  const double most = allowed(options_.utilization - 0.04, 2);
+  const double least = cleaned_space();
+  const double most = most_space();
   return most <= least ? 1 : std::clamp((used() - least) / (most - least), 0.0, 1.0);
 }
 

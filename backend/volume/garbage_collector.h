@@ -91,6 +91,8 @@ class GarbageCollector {
   // In sectors: what chunks take that are not all dead, and what they may take.
   double used() const;
   double allowed(double utilization, double slacks) const;
+  double cleaned_space() const { return allowed(options_.utilization, 1); }      // above it, clean
+  double most_space() const { return allowed(options_.utilization - 0.04, 2); }  // writers wait
   bool wants_cleaning() const;
   double urgency() const;  // of cleaning: from 0, when it begins, to 1, when behind() does
   asio::awaitable<bool> clean_one();

@@ -61,13 +61,13 @@ std::shared_ptr<const SealedChunk> Uploader::parkable() const {
 }
 
 Task Uploader::park(Sequence sequence) {
-  auto it = chunks_.find(sequence);
-  if (it == chunks_.end() || sequence <= started_ || it->second->is_parked) co_return;
-  co_await frame(it->second);
-  it = chunks_.find(sequence);
-  if (it == chunks_.end() || sequence <= started_) co_return;
-  it->second = std::make_shared<SealedChunk>(parked(*it->second));
-  parked_bytes_ += parked_saving(*it->second);
+  if (sequence <= started_) co_return;
+  std::shared_ptr<SealedChunk>& chunk = chunks_.at(sequence);  // until its upload was started
+  if (chunk->is_parked) co_return;
+  co_await frame(chunk);
+  if (sequence <= started_) co_return;
+  chunk = std::make_shared<SealedChunk>(parked(*chunk));
+  parked_bytes_ += parked_saving(*chunk);
 }
 
 void Uploader::stop() {

@@ -511,9 +511,9 @@ void Volume::seal() {
                        offset * kSectorBytes});
     }
   }
-  // In the order of the log: what was written together is often read together.
   std::shared_ptr<const ChunkRecipe> recipe;
   if (journaling()) recipe = ChunkRecipe::of(context, trims, parts);
+  // In the order of the log: what was written together is often read together.
   SealedChunk chunk = assemble_chunk(context, trims, std::move(parts));
   chunk.recipe = std::move(recipe);
   chunk.memory = std::min(builder_memory_, kept + builder_.entries().size() * kEntryCost);

@@ -33,8 +33,8 @@ struct ReadCacheOptions {
 };
 
 struct VolumeOptions {
-  Executor
-      workers{};  // threads for what takes long, as checksums of chunks; none: the volume's own
+  // Threads for what takes long, as checksums of chunks; none: the volume's own executor.
+  Executor workers{};
   // Of data not yet in the store, as far as the journal does not have them for us; beyond it writes
   // wait.
   ByteCount dirty_memory{256 << 20};

@@ -7,7 +7,7 @@
 #include "backend/base/log.h"
 #include "backend/store_config.h"
 #include "config/values.h"
-#include "target/gateway/machine_memory.h"
+#include "target/gateway/memory.h"
 #include "target/scsi/logical_unit.h"
 
 namespace swiftness {
@@ -54,18 +54,6 @@ iscsi::TargetNode node_of(const config::Target& target, scsi::TaskRouter* router
   return out;
 }
 
-// The share of one volume.
-ByteCount dirty_memory(const config::Config& config, const config::Volume& volume) {
-  constexpr uint64_t kLeast = 256 << 20;
-  const uint64_t volumes = config.volumes.size();
-  if (config.limits.dirty_memory) return ByteCount(config.limits.dirty_memory->value() / volumes);
-  const uint64_t all = std::clamp(machine_memory().value() / 16, kLeast, uint64_t{4} << 30);
-  uint64_t out = std::max(all / volumes, config::kLeastDirtyMemory.value());
-  // A flush that has to wait for the store shall not wait for long.
-  if (!volume.journal || !volume.durable_in_journal) out = std::min(out, kLeast);
-  return ByteCount(out);
-}
-
 }  // namespace
 
 Gateway::Gateway(Executor executor, config::Config config, std::set<std::string> forced)
@@ -105,6 +93,7 @@ Result<void> Gateway::open_stores() {
 void Gateway::make_volumes() {
   VolumeOptions options;
   options.workers = workers_.get_executor();
+  const ByteCount machine = machine_memory();
   if (!config_.volumes.empty()) {
     options.map_memory = ByteCount(config_.limits.map_memory.value() / config_.volumes.size());
     options.read_memory = ByteCount(config_.limits.read_memory.value() / config_.volumes.size());
@@ -112,7 +101,7 @@ void Gateway::make_volumes() {
   for (const config::Volume& volume : config_.volumes) {
     Store& store = stores_.at(volume.store);
     options.force = forced_.contains(volume.name);
-    options.dirty_memory = dirty_memory(config_, volume);
+    options.dirty_memory = dirty_memory_of(volume, config_, machine);
     auto on_known = [this, name = volume.name](Volume& known) { add_logical_unit(name, known); };
     volumes_.push_back(std::make_unique<ServedVolume>(executor_, volume, *store.objects,
                                                       store.is_lasting ? state_dir_.get() : nullptr,

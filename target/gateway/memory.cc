@@ -1,4 +1,4 @@
-#include "target/gateway/machine_memory.h"
+#include "target/gateway/memory.h"
 
 #include <algorithm>
 #include <fstream>
@@ -35,6 +35,18 @@ ByteCount machine_memory(const std::filesystem::path& root) {
     if (file >> limit) out = std::min(out, limit);  // "max" is no number
     if (group.empty()) break;
   }
+  return ByteCount(out);
+}
+
+ByteCount dirty_memory_of(const config::Volume& volume, const config::Config& config,
+                          ByteCount machine) {
+  constexpr uint64_t kLeast = 256 << 20;
+  const uint64_t volumes = config.volumes.size();
+  if (config.limits.dirty_memory) return ByteCount(config.limits.dirty_memory->value() / volumes);
+  const uint64_t all = std::clamp(machine.value() / 16, kLeast, uint64_t{4} << 30);
+  uint64_t out = std::max(all / volumes, config::kLeastDirtyMemory.value());
+  // A flush that has to wait for the store shall not wait for long.
+  if (!volume.journal || !volume.durable_in_journal) out = std::min(out, kLeast);
   return ByteCount(out);
 }
 

@@ -1,4 +1,4 @@
-#include "target/gateway/machine_memory.h"
+#include "target/gateway/memory.h"
 
 #include <gtest/gtest.h>
 
@@ -49,6 +49,37 @@ TEST_F(MachineMemory, SeesTheLimitOfAContainer) {
 
 TEST_F(MachineMemory, OfThisMachineIsKnown) {
   EXPECT_GT(machine_memory().value(), uint64_t{64} << 20);
+}
+
+// MiB of the first volume.
+uint64_t share(const config::Config& config, uint64_t machine_gib) {
+  return dirty_memory_of(config.volumes[0], config, ByteCount(machine_gib << 30)).value() >> 20;
+}
+
+TEST(DirtyMemory, IsASixteenthOfTheMachineSharedOutEvenly) {
+  config::Config config;
+  config.volumes.resize(1);
+  config.volumes[0].journal = config::Journal{ByteCount(1 << 30), {}};
+  EXPECT_EQ(share(config, 32), 2048u);
+  EXPECT_EQ(share(config, 1), 256u) << "at least";
+  EXPECT_EQ(share(config, 256), 4096u) << "at most";
+  config.volumes.resize(4);
+  EXPECT_EQ(share(config, 32), 512u);
+  config.volumes.resize(9);
+  EXPECT_EQ(share(config, 1), 32u) << "what each needs";
+  config.limits.dirty_memory = ByteCount(uint64_t{18} << 30);
+  EXPECT_EQ(share(config, 1), 2048u) << "as it was given";
+}
+
+TEST(DirtyMemory, IsLittleWhereAFlushWaitsForTheStore) {
+  config::Config config;
+  config.volumes.resize(1);
+  EXPECT_EQ(share(config, 32), 256u) << "no journal";
+  config.volumes[0].journal = config::Journal{ByteCount(1 << 30), {}};
+  config.volumes[0].durable_in_journal = false;
+  EXPECT_EQ(share(config, 32), 256u);
+  config.limits.dirty_memory = ByteCount(uint64_t{1} << 30);
+  EXPECT_EQ(share(config, 32), 1024u) << "as it was given";
 }
 
 }  // namespace
