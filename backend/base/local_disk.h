@@ -29,7 +29,7 @@ class LocalDisk final : public LocalFile {
   Async<void> sync() override;
 
  private:
-  explicit LocalDisk(std::filesystem::path path) : path_(std::move(path)), pool_(2) {}
+  explicit LocalDisk(std::filesystem::path path) : path_(std::move(path)), pool_(4) {}
   Result<void> prepare(uint64_t size);
   Result<bool> open_or_create(uint64_t size);  // whether it was made
   Result<void> lock();

@@ -54,16 +54,27 @@ void advance(std::span<iovec>& pieces, size_t written) {
   pieces.front().iov_len -= written;
 }
 
+// In bytes. A system call is not preempted on many kernels (CONFIG_PREEMPT_NONE): of megabytes to
+// copy, it would keep the event loop waiting for its processor.
+constexpr size_t kMostAtOnce = 256 * 1024;
+
 // `write(pieces)` is writev or one of its kind; it is called until all is written.
 template <class Write>
 Result<void> write_gathered(const BufferList& data, Write write) {
   std::array<iovec, IOV_MAX> batch;
   const std::vector<Buffer>& pieces = data.pieces();
-  for (size_t done = 0; done < pieces.size();) {
-    const size_t count = std::min(pieces.size() - done, batch.size());
-    for (size_t i = 0; i < count; ++i) {
-      const Buffer& piece = pieces[done + i];
-      batch[i] = {const_cast<std::byte*>(piece.data()), piece.size()};
+  size_t piece = 0, offset = 0;  // what is next
+  while (piece < pieces.size()) {
+    size_t count = 0, bytes = 0;
+    while (piece < pieces.size() && count < batch.size() && bytes < kMostAtOnce) {
+      const std::span<const std::byte> rest = pieces[piece].bytes().subspan(offset);
+      const size_t taken = std::min(rest.size(), kMostAtOnce - bytes);
+      batch[count++] = {const_cast<std::byte*>(rest.data()), taken};
+      bytes += taken;
+      offset += taken;
+      if (taken < rest.size()) break;
+      ++piece;
+      offset = 0;
     }
     std::span<iovec> left = std::span(batch).first(count);
     while (!left.empty()) {
@@ -73,7 +84,6 @@ Result<void> write_gathered(const BufferList& data, Write write) {
       if (written == 0) return system_error(EIO, "write");  // takes nothing, for no reason
       advance(left, static_cast<size_t>(written));
     }
-    done += count;
   }
   return {};
 }
@@ -120,7 +130,8 @@ Result<void> write_at(int file, uint64_t offset, const BufferList& data) {
 
 Result<void> read_exactly(int file, uint64_t offset, std::span<std::byte> target) {
   while (!target.empty()) {
-    ssize_t got = ::pread(file, target.data(), target.size(), static_cast<off_t>(offset));
+    const size_t wanted = std::min(target.size(), kMostAtOnce);
+    ssize_t got = ::pread(file, target.data(), wanted, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return read_error(errno, "read");
     if (got == 0) return Error(ErrorCode::corrupt, "the file ended before its end");

@@ -39,7 +39,8 @@ class DirectoryStore final : public ObjectStore {
 
  private:
   std::unique_ptr<DirectoryFiles> files_;
-  asio::thread_pool pool_;
+  asio::thread_pool readers_;
+  std::unique_ptr<asio::thread_pool> writers_;
 };
 
 }  // namespace swiftness

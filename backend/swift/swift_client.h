@@ -5,13 +5,12 @@
 // Lives on one executor. Calls under way share it; close() ends them.
 #pragma once
 
-#include <boost/asio/thread_pool.hpp>
-
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "backend/base/background.h"
 #include "backend/store_config.h"
 #include "backend/swift/http_transport.h"
 #include "backend/swift/swift_protocol.h"
@@ -74,7 +73,7 @@ class SwiftClient {
   AsyncEvent closing_;
   std::unique_ptr<HttpTransport> transport_;
   TokenCache tokens_;
-  std::optional<asio::thread_pool> pool_;
+  std::unique_ptr<asio::thread_pool> pool_;
 
   // What md5_hex() is to compute, and whether it is at it.
   struct Text {

@@ -44,22 +44,39 @@ uint64_t RawData::append(BufferList data) {
   return at;
 }
 
-BufferList RawData::read(uint64_t first_sector, uint64_t sectors) const {
+// Calls visit(piece's index, offset in it, bytes of it).
+template <class Visit>
+void RawData::visit(uint64_t first_sector, uint64_t sectors, Visit visit) const {
   CHECK(first_sector + sectors <= sectors_);
   uint64_t at = first_sector * kSectorBytes;
-  uint64_t left = sectors * kSectorBytes;
+  const uint64_t end = at + sectors * kSectorBytes;
   auto it =
       std::upper_bound(pieces_.begin(), pieces_.end(), at,
                        [](uint64_t offset, const Piece& piece) { return offset < piece.offset; });
-  --it;
-  BufferList out;
-  for (; left > 0; ++it) {
-    const uint64_t skip = at - it->offset;
-    const uint64_t taken = std::min<uint64_t>(left, it->data.size() - skip);
-    out.append(it->data.slice(skip, taken));
+  for (auto index = static_cast<size_t>(it - pieces_.begin() - 1); at < end; ++index) {
+    const Piece& piece = pieces_[index];
+    const uint64_t skip = at - piece.offset;
+    const uint64_t taken = std::min<uint64_t>(end - at, piece.data.size() - skip);
+    visit(index, skip, taken);
     at += taken;
-    left -= taken;
   }
+}
+
+BufferList RawData::read(uint64_t first_sector, uint64_t sectors) const {
+  BufferList out;
+  visit(first_sector, sectors, [&](size_t index, uint64_t skip, uint64_t taken) {
+    out.append(pieces_[index].data.slice(skip, taken));
+  });
+  return out;
+}
+
+BufferList RawData::take(uint64_t first_sector, uint64_t sectors) {
+  BufferList out;
+  visit(first_sector, sectors, [&](size_t index, uint64_t skip, uint64_t taken) {
+    Buffer& data = pieces_[index].data;
+    const bool all = skip == 0 && taken == data.size();
+    out.append(all ? std::move(data) : data.slice(skip, taken));
+  });
   return out;
 }
 

@@ -20,6 +20,9 @@ class RawData {
  public:
   uint64_t append(BufferList data);  // returns the sector at which the data were put
   BufferList read(uint64_t first_sector, uint64_t sectors) const;
+  // The same for the last reader of these sectors: buffers change hands, which is cheaper than to
+  // share them.
+  BufferList take(uint64_t first_sector, uint64_t sectors);
   uint64_t sectors() const noexcept { return sectors_; }
 
  private:
@@ -27,6 +30,9 @@ class RawData {
     uint64_t offset;  // bytes
     Buffer data;
   };
+  template <class Visit>
+  void visit(uint64_t first_sector, uint64_t sectors, Visit visit) const;
+
   std::vector<Piece> pieces_;  // ascending, without gaps
   uint64_t sectors_ = 0;
 };
@@ -64,6 +70,9 @@ class ChunkBuilder {
   const std::vector<Entry>& entries() const noexcept { return entries_; }
   BufferList read(const Location& at, uint64_t sectors) const {
     return raw_.read(at.frame_offset, sectors);
+  }
+  BufferList take(const Location& at, uint64_t sectors) {
+    return raw_.take(at.frame_offset, sectors);
   }
 
   // Most bytes a single write may have to fit into an empty chunk.

@@ -12,7 +12,9 @@ namespace {
 constexpr size_t kDeletedAtOnce = 64;
 constexpr double kMostLive = 0.85;   // of a chunk's bytes, beyond which moving them wins nothing
 constexpr double kReadWhole = 0.25;  // live part of a chunk above which it is read as a whole
+constexpr double kReadAtOnce = 4;    // chunks, when it is urgent
 constexpr Duration kRetryPause = std::chrono::seconds(1);
+constexpr size_t kLooksAtOnce = 256;  // at the map, a fraction of a millisecond
 
 // Visits the parts of an extent page by page: (page, first sector, sectors, offset in the extent).
 template <class Visit>
@@ -141,7 +143,7 @@ Task GarbageCollector::run() {
     const bool has_room = has_room_();
     if (has_room && wants_cleaning()) {
       const TimePoint begun = now();
-      const bool cleaned = co_await clean_one();
+      const bool cleaned = co_await clean_some();
       // Foreground I/O first: as long a rest as the work was; less, the nearer garbage is to
       // winning.
       Duration rest = kRetryPause;
@@ -154,7 +156,7 @@ Task GarbageCollector::run() {
     // The chunks they came from stay until then, and they may be many.
     const bool may_seal = has_room && sealing_wins();
     if (may_seal && until_moving_is_due() <= Duration::zero()) {
-      seal_moving();
+      co_await seal_moving();
       continue;
     }
     if (deleted) continue;
@@ -201,46 +203,66 @@ bool GarbageCollector::waits_for_root() const {
   return ledger_.dead_stored().value() * kSectorBytes > counters_.awaiting_bytes;
 }
 
-asio::awaitable<bool> GarbageCollector::clean_one() {
+asio::awaitable<bool> GarbageCollector::clean_some() {
   std::set<Sequence> excluded = emptied_;
   excluded.insert(hopeless_.begin(), hopeless_.end());
   excluded.insert(barren_.begin(), barren_.end());
-  const std::vector<Victim> victims = choose_victims(ledger_, frontier_, excluded, 1);
+  const auto count = static_cast<size_t>(1 + urgency() * (kReadAtOnce - 1));
+  const std::vector<Victim> victims = choose_victims(ledger_, frontier_, excluded, count);
   if (victims.empty()) {
-    if (sealing_wins()) seal_moving();
+    if (sealing_wins()) co_await seal_moving();
     co_return false;
   }
-  const Sequence chunk = victims.front().chunk;
-  Result<void> moved = co_await move_out(chunk);
-  if (!moved && moved.error().code() == ErrorCode::corrupt) {
-    log::error("volume {}: garbage collection leaves chunk {} alone: {}", objects_.descriptor.name,
-               chunk.value(), moved.error().message());
-    hopeless_.insert(chunk);
-  } else if (!moved) {
-    log::debug("volume {}: garbage collection, will try again: {}", objects_.descriptor.name,
-               moved.error().message());
+  std::vector<ReadOut> found(victims.size());
+  FanOut all(gate_.executor());
+  for (size_t i = 0; i < victims.size(); ++i) {
+    found[i].chunk = victims[i].chunk;
+    all.add(read_out(found[i]));
   }
-  co_return moved.ok();
+  co_await all.join();
+  bool any = false;
+  for (size_t i = 0; i < found.size() && !stopping_; ++i) {
+    const Result<void>& outcome = found[i].outcome;
+    if (outcome) {
+      co_await move_out(found[i].chunk, std::move(found[i].parts));
+      any = true;
+    } else if (outcome.error().code() == ErrorCode::corrupt) {
+      log::error("volume {}: garbage collection leaves chunk {} alone: {}",
+                 objects_.descriptor.name, found[i].chunk.value(), outcome.error().message());
+      hopeless_.insert(found[i].chunk);
+    } else {
+      log::debug("volume {}: garbage collection, will try again: {}", objects_.descriptor.name,
+                 outcome.error().message());
+    }
+  }
+  co_return any;
 }
 
-Async<void> GarbageCollector::move_out(Sequence chunk) {
-  Result<ChunkHead> head = co_await read_chunk_head(objects_, eras_.era_of(chunk), chunk);
-  if (!head) co_return head.error();
+Task GarbageCollector::read_out(ReadOut& out) {
+  Result<ChunkHead> head = co_await read_chunk_head(objects_, eras_.era_of(out.chunk), out.chunk);
+  if (!head) {
+    out.outcome = head.error();
+    co_return;
+  }
   Result<std::vector<ChunkPart>> parts = co_await live_parts(head->header);
-  if (!parts) co_return parts.error();
-  Result<void> filled = co_await fill(head->header, *parts);
-  if (!filled) co_return filled;
-  if (stopping_) co_return Result<void>();
+  if (!parts) {
+    out.outcome = parts.error();
+    co_return;
+  }
+  out.parts = std::move(*parts);
+  out.outcome = co_await fill(head->header, out.parts);
+}
 
+Task GarbageCollector::move_out(Sequence chunk, std::vector<ChunkPart> parts) {
   const LedgerEntry* entry = ledger_.find(chunk);
-  if (entry == nullptr) co_return Result<void>();
+  if (entry == nullptr) co_return;
   const uint32_t stored = entry->stored;  // sealing moves the ledger's entries
   const size_t limit = std::min(options_.chunk_bytes, kChunkBytes);
-  for (ChunkPart& part : *parts) {
+  for (ChunkPart& part : parts) {
     const uint64_t sectors = part.sectors.value();
     const size_t bytes =
         chunk_bytes_bound(moving_.size() + 1, moving_.size() + 1, moving_sectors_ + sectors);
-    if (bytes > limit && !moving_.empty()) seal_moving();
+    if (bytes > limit && !moving_.empty()) co_await seal_moving();
     moving_sectors_ += sectors;
     counters_.moved_bytes += sectors * kSectorBytes;
     if (moving_.empty()) moving_since_ = now();
@@ -248,8 +270,7 @@ Async<void> GarbageCollector::move_out(Sequence chunk) {
   }
   // Parts of it may have been sealed already; it counts as emptied until the last is.
   if (emptied_.insert(chunk).second) moving_stored_ += stored;
-  if (moving_.empty()) seal_moving();
-  co_return Result<void>();
+  if (moving_.empty()) co_await seal_moving();
 }
 
 // What the map still has in this chunk. Read page by page, each on the turn on which it is known.
@@ -342,9 +363,12 @@ bool GarbageCollector::sealing_wins() const {
   return moving_stored_ * kSectorBytes * 3 / 4 > bytes;
 }
 
-void GarbageCollector::seal_moving() {
-  if (!moving_.empty()) seal_(std::exchange(moving_, {}));
+Task GarbageCollector::seal_moving() {
+  std::vector<ChunkPart> parts = std::exchange(moving_, {});
   moving_sectors_ = 0;
+  std::vector<ChunkPart> wanted = co_await still_there(std::move(parts));
+  if (stopping_) co_return;
+  if (!wanted.empty()) seal_(std::move(wanted));
   // Whatever was live of these chunks is in the new one, or was overwritten meanwhile. What the
   // ledger still counts, it may learn of when the next checkpoint merges leaves: not before that is
   // the chunk chosen again.
@@ -358,6 +382,36 @@ void GarbageCollector::seal_moving() {
     }
   }
   moving_stored_ = 0;
+}
+
+// Of the parts, what the map still has where they come from, in the order of the disk. A little at
+// a time: writers shall not wait for thousands of looks.
+asio::awaitable<std::vector<ChunkPart>> GarbageCollector::still_there(
+    std::vector<ChunkPart> parts) {
+  std::sort(parts.begin(), parts.end(),
+            [](const ChunkPart& a, const ChunkPart& b) { return a.first < b.first; });
+  std::vector<ChunkPart> out;
+  out.reserve(parts.size());
+  std::vector<ExtentMap::Piece> pieces;
+  for (size_t i = 0; i < parts.size() && !stopping_; ++i) {
+    if (i % kLooksAtOnce == 0) co_await asio::post(gate_.executor(), asio::use_awaitable);
+    ChunkPart& part = parts[i];
+    const MapPlace leaf = map_.leaf_place(part.first.value() / kPageSectors);
+    map_.lookup(part.first, part.sectors, pieces);
+    for (const ExtentMap::Piece& piece : pieces) {
+      const uint64_t offset = (piece.first - part.first).value();
+      const Location at = part.source.advanced(offset);
+      const bool unchanged = piece.unknown && leaf == part.leaf;
+      if (!unchanged && (!piece.at || *piece.at != at)) continue;
+      const uint64_t sectors = piece.sectors.value();
+      const bool all = sectors == part.sectors.value();
+      out.push_back({ExtentKind::moved, piece.first, piece.sectors, at,
+                     all ? std::move(part.data)
+                         : part.data.slice(offset * kSectorBytes, sectors * kSectorBytes),
+                     leaf});
+    }
+  }
+  co_return out;
 }
 
 // ---- deleting ----------------------------------------------------------------------------------

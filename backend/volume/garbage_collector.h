@@ -54,9 +54,9 @@ class GarbageCollector {
     uint64_t awaiting_bytes = 0;  // of chunks that will be deleted
   };
 
-  // `seal` makes a chunk of the parts that are still where they came from; it may be called from
-  // any step of the collector. `has_room`: uploads keep up, so that moved data may join them.
-  // `workers`: where data that were read are checked.
+  // `seal` makes a chunk of the parts, which were still where they came from a moment ago; it may
+  // be called from any step of the collector. `has_room`: uploads keep up, so that moved data may
+  // join them. `workers`: where data that were read are checked.
   GarbageCollector(Gate& gate, const VolumeObjects& objects, const EraHistory& eras, ExtentMap& map,
                    ChunkLedger& ledger, LeafLoader& loader, ChunkReader& reader,
                    CollectorOptions options, Executor workers,
@@ -87,6 +87,13 @@ class GarbageCollector {
     uint64_t bytes;
   };
 
+  // What is live of a chunk.
+  struct ReadOut {
+    Sequence chunk;
+    std::vector<ChunkPart> parts;
+    Result<void> outcome;
+  };
+
   Task run();
   // In sectors: what chunks take that are not all dead, and what they may take.
   double used() const;
@@ -95,11 +102,13 @@ class GarbageCollector {
   double most_space() const { return allowed(options_.utilization - 0.04, 2); }  // writers wait
   bool wants_cleaning() const;
   double urgency() const;  // of cleaning: from 0, when it begins, to 1, when behind() does
-  asio::awaitable<bool> clean_one();
-  Async<void> move_out(Sequence chunk);
+  asio::awaitable<bool> clean_some();
+  Task read_out(ReadOut& out);
+  Task move_out(Sequence chunk, std::vector<ChunkPart> parts);
   Async<std::vector<ChunkPart>> live_parts(const ChunkHeader& header);
   Async<void> fill(const ChunkHeader& header, std::vector<ChunkPart>& parts);
-  void seal_moving();
+  Task seal_moving();
+  asio::awaitable<std::vector<ChunkPart>> still_there(std::vector<ChunkPart> parts);
   asio::awaitable<bool> delete_some();
   Async<bool> prove_dead(Sequence chunk);
   std::optional<Duration> next_deletion() const;

@@ -16,6 +16,9 @@ namespace {
 
 constexpr uint64_t kSmallestFile = kRingStart + (64 << 10);
 constexpr uint64_t kMostBatchBytes = 4 << 20;  // of one write; a larger record goes alone
+// A write takes longer to come and go between threads than to be done. While one does, the next
+// gathers what came meanwhile.
+constexpr size_t kMostWrites = 3;
 constexpr uint64_t kRememberPart = 16;  // of the ring: released room that is worth a superblock
 
 uint64_t random_number() {
@@ -340,36 +343,60 @@ Result<JournalPlace> Journal::enqueue(JournalRecord record) {
   starts_.push_back(head_);
   head_ = header.end();
   enqueued_ = true;
-  if (!writing_) {
-    writing_ = true;
-    gate_.spawn("journal", write_out());
-  }
+  start_writing();
   return JournalPlace{header.data_offset(), header.data_bytes, header.data_checksum};
+}
+
+void Journal::start_writing() {
+  if (starting_ || !may_write()) return;
+  starting_ = true;
+  gate_.spawn("journal", write_out());
+}
+
+// Of what was released before it was written there may be more than the ring holds: what is under
+// way never overlaps.
+bool Journal::may_write() const {
+  if (queue_.empty() || failed_ || under_way_.size() >= kMostWrites) return false;
+  const Queued& next = queue_.front();
+  return under_way_.empty() ||
+         next.offset + next.bytes.size() - under_way_.front().begin <= ring_.bytes();
 }
 
 Task Journal::write_out() {
   // Whatever else this turn enqueues comes along.
   co_await asio::post(executor_, asio::use_awaitable);
-  // Of what was released before it was written there may be more than the ring holds.
-  const uint64_t most = std::min(kMostBatchBytes, ring_.bytes());
-  while (!queue_.empty() && !failed_) {
-    const uint64_t offset = queue_.front().offset;
-    LogPosition last;
-    BufferList batch;
-    do {
-      last = queue_.front().position;
-      batch.append(queue_.front().bytes);
-      queue_.pop_front();
-    } while (!queue_.empty() && batch.size() + queue_.front().bytes.size() <= most);
-    const uint64_t end = offset + batch.size();
-    Result<void> done = co_await ring_.write(offset, std::move(batch));
+  starting_ = false;
+  while (may_write()) {
+    Result<void> done = co_await write_batch();
     if (!done) fail(done.error());
-    if (failed_) break;
-    written_ = last;
-    written_end_ = end;
+  }
+}
+
+Async<void> Journal::write_batch() {
+  Batch batch{{}, queue_.front().offset, queue_.front().offset};
+  const uint64_t begin = under_way_.empty() ? batch.begin : under_way_.front().begin;
+  const uint64_t limit = std::min(batch.begin + kMostBatchBytes, begin + ring_.bytes());
+  BufferList bytes;
+  do {
+    batch.last = queue_.front().position;
+    batch.end += queue_.front().bytes.size();
+    bytes.append(queue_.front().bytes);
+    queue_.pop_front();
+  } while (!queue_.empty() && batch.end + queue_.front().bytes.size() <= limit);
+  under_way_.push_back(batch);
+  Result<void> done = co_await ring_.write(batch.begin, std::move(bytes));
+  if (!done) co_return done;
+  std::find_if(under_way_.begin(), under_way_.end(), [&batch](const Batch& other) {
+    return other.begin == batch.begin;
+  })->written = true;
+  // Records count as written in the order of the log, whichever write ends first.
+  while (!under_way_.empty() && under_way_.front().written && !failed_) {
+    written_ = under_way_.front().last;
+    written_end_ = under_way_.front().end;
+    under_way_.pop_front();
     written_changed_.notify_all();
   }
-  writing_ = false;
+  co_return done;
 }
 
 Async<void> Journal::written(LogPosition position) {

@@ -87,9 +87,9 @@ class Journal {
   }
 
   // Takes the record, in log order: its position is newest() + 1, it is stamped, and has room (all
-  // CHECKed). Does not wait: whatever is enqueued in one turn of the event loop, or while a write
-  // is under way, goes out together. The data must not change until it is written. Refused when
-  // retired; then the journal knows nothing of this position.
+  // CHECKed). Does not wait: whatever is enqueued in one turn of the event loop, or while enough
+  // writes are under way, goes out together. The data must not change until it is written. Refused
+  // when retired; then the journal knows nothing of this position.
   Result<JournalPlace> enqueue(JournalRecord record);
 
   // Waits until every record up to `position` is written: it survives the process.
@@ -133,6 +133,13 @@ class Journal {
     uint64_t offset;
     BufferList bytes;
   };
+  // Records that go out together.
+  struct Batch {
+    LogPosition last;
+    uint64_t begin;  // offsets
+    uint64_t end;
+    bool written = false;
+  };
 
   Async<void> load();
   void choose(const SuperblockSlot& a, const SuperblockSlot& b);
@@ -141,7 +148,10 @@ class Journal {
   Async<void> write_again();
   Async<void> put_superblock(Superblock next);
   Async<void> sync_once();
+  void start_writing();
+  bool may_write() const;
   Task write_out();
+  Async<void> write_batch();
   Task remember_tail();
   Task mark_retired();
   Async<void> write_superblock(const Superblock& next);
@@ -173,7 +183,8 @@ class Journal {
   LogPosition first_{1};         // position of the first of them
   uint64_t head_ = 0;            // offset of the next record
   std::deque<Queued> queue_;     // not written yet
-  bool writing_ = false;
+  bool starting_ = false;        // a writer, which takes what this turn enqueues
+  std::deque<Batch> under_way_;  // in the order of the log
   bool syncing_ = false;
   uint64_t written_end_ = 0;  // offset up to which the ring is written
   LogPosition written_;

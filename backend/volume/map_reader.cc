@@ -65,6 +65,8 @@ Task LeafLoader::walk_on(Walk& walk) {
     Result<void> loaded = co_await load(page);
     if (loaded) {
       walk.visit(page);
+      // Thousands of looks are many for one turn.
+      co_await asio::post(executor_, asio::use_awaitable);
     } else {
       walk.failed = loaded.error();
     }

@@ -133,6 +133,8 @@ void Uploader::arrived(Sequence sequence) {
   auto it = chunks_.find(sequence);
   const uint64_t released = it->second->memory;
   started_bytes_ -= released;
+  // To let thousands of buffers go takes a millisecond, too.
+  asio::post(options_.workers, [chunk = std::move(it->second)] {});
   chunks_.erase(it);
   frontier_ = chunks_.empty() ? newest_ : Sequence(chunks_.begin()->first.value() - 1);
   while (!positions_.empty() && positions_.begin()->first <= frontier_) {

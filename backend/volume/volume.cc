@@ -505,7 +505,7 @@ void Volume::seal() {
                        piece.first,
                        piece.sectors,
                        at,
-                       builder_.read(at, piece.sectors.value()),
+                       builder_.take(at, piece.sectors.value()),
                        {},
                        entry.record,
                        offset * kSectorBytes});
@@ -526,36 +526,20 @@ void Volume::seal() {
   if (snapshot_wanted_) take_snapshot();
 }
 
-// Of the parts, what the map still has where they come from (a newer write wins).
+// Where the map does not have a part any more that it comes from, the newer write wins: send()
+// compares.
 void Volume::seal_moved(std::vector<ChunkPart> parts) {
   if (quitting_) return;
+  // That takes a page that is known, or the leaf that was looked at.
+  std::erase_if(parts, [this](const ChunkPart& part) {
+    const uint64_t page = part.first.value() / kPageSectors;
+    return !mapping_->map.known(page) && mapping_->map.leaf_place(page) != part.leaf;
+  });
+  if (parts.empty()) return;
   const LogPosition next = builder_.empty() ? position_.next() : builder_first_;
   SealContext context{
       objects_.uuid(), era_, uploader_.newest().next(), last_hash_, uploader_.frontier(), next, 0};
-  std::sort(parts.begin(), parts.end(),
-            [](const ChunkPart& a, const ChunkPart& b) { return a.first < b.first; });
-  std::vector<ChunkPart> wanted;
-  wanted.reserve(parts.size());
-  std::vector<ExtentMap::Piece> pieces;
-  for (const ChunkPart& part : parts) {
-    const uint64_t page = part.first.value() / kPageSectors;
-    mapping_->map.lookup(part.first, part.sectors, pieces);
-    for (const ExtentMap::Piece& piece : pieces) {
-      const uint64_t offset = (piece.first - part.first).value();
-      const Location at = part.source.advanced(offset);
-      const bool unchanged = piece.unknown && mapping_->map.leaf_place(page) == part.leaf;
-      if (!unchanged && (!piece.at || *piece.at != at)) continue;
-      const uint64_t sectors = piece.sectors.value();
-      wanted.push_back({ExtentKind::moved,
-                        piece.first,
-                        piece.sectors,
-                        at,
-                        part.data.slice(offset * kSectorBytes, sectors * kSectorBytes),
-                        {}});
-    }
-  }
-  if (wanted.empty()) return;
-  SealedChunk chunk = assemble_chunk(context, {}, std::move(wanted));
+  SealedChunk chunk = assemble_chunk(context, {}, std::move(parts));
   chunk.opened_at = now();
   send(std::move(chunk));
   if (snapshot_wanted_ && builder_.empty()) take_snapshot();

@@ -92,7 +92,7 @@ Result<void> Gateway::open_stores() {
 
 void Gateway::make_volumes() {
   VolumeOptions options;
-  options.workers = workers_.get_executor();
+  options.workers = workers_->get_executor();
   const ByteCount machine = machine_memory();
   if (!config_.volumes.empty()) {
     options.map_memory = ByteCount(config_.limits.map_memory.value() / config_.volumes.size());

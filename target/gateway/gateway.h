@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/base/background.h"
 #include "backend/base/gate.h"
 #include "config/config.h"
 #include "target/admin/http.h"
@@ -95,7 +96,8 @@ class Gateway final : private admin::Service {
   const std::set<std::string> forced_;
   std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   std::unique_ptr<StateDir> state_dir_;
-  asio::thread_pool workers_{2};  // of all volumes
+  // Of all volumes.
+  std::unique_ptr<asio::thread_pool> workers_ = background_threads(2);
   std::map<std::string, Store> stores_;
   std::vector<std::unique_ptr<ServedVolume>> volumes_;
   std::map<std::string, std::unique_ptr<scsi::TaskRouter>> routers_;  // by target

@@ -46,6 +46,11 @@ TEST_F(LocalDiskTest, AllocatesEveryByteWhenItIsMade) {
 TEST_F(LocalDiskTest, KeepsWhatWasWritten) {
   BufferList data;
   for (int i = 0; i < 3000; ++i) data.append(Buffer::copy_of(std::string(512, char('a' + i % 26))));
+  for (const size_t size : {300'000, 7, 1'000'001, 262'144, 262'145}) {  // more than one call takes
+    std::string text(size, ' ');
+    for (size_t i = 0; i < size; ++i) text[i] = static_cast<char>((i + size) % 251);
+    data.append(Buffer::copy_of(text));
+  }
   {
     auto disk = opened(4 << 20);
     ASSERT_TRUE(run(io, disk->write(1024, data)).ok());
