@@ -51,7 +51,7 @@ SwiftClient::SwiftClient(SwiftStoreConfig config, Executor executor, SwiftTuning
       tokens_(std::make_unique<AuthV1>(config_.auth_url, config_.user, config_.key), *transport_,
               executor),
       hashed_(executor) {
-  if (tuning.pool_threads > 0) pool_ = background_threads(tuning.pool_threads);
+  if (tuning.pool_threads > 0) pool_ = std::make_unique<asio::thread_pool>(tuning.pool_threads);
 }
 
 SwiftClient::~SwiftClient() {
