@@ -50,6 +50,7 @@ inline constexpr AdditionalSense kCommandsClearedByAnotherInitiator{0x2f, 0x00};
 inline constexpr AdditionalSense kSavingNotSupported{0x39, 0x00};
 inline constexpr AdditionalSense kReportedLunsChanged{0x3f, 0x0e};
 inline constexpr AdditionalSense kInternalTargetFailure{0x44, 0x00};
+inline constexpr AdditionalSense kSomeCommandsClearedByIscsiProtocolEvent{0x47, 0x7f};
 inline constexpr AdditionalSense kInvalidMessage{0x49, 0x00};
 }  // namespace asc
 

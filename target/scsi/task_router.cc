@@ -206,4 +206,11 @@ bool TaskRouter::abort_task(LunField lun, NexusId id, TaskTag tag) {
   return unit && unit->abort_task(id, tag);
 }
 
+void TaskRouter::clear_by_transport(LunField lun, NexusId id, TaskTag tag) {
+  LogicalUnit* unit = unit_for(id, lun);
+  if (!unit) return;
+  unit->abort_task(id, tag);
+  unit->raise(id, asc::kSomeCommandsClearedByIscsiProtocolEvent);
+}
+
 }  // namespace swiftness::scsi

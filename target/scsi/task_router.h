@@ -79,6 +79,9 @@ class TaskRouter {
   // up (ORDERED) go on. False: there is no such task any more. Cancelling the ticket alone is as
   // good, but those who wait behind it learn of it only with the next task that comes or ends.
   bool abort_task(LunField lun, NexusId nexus, TaskTag tag);
+  // The same for a task that ends without an answer because the connection it came by is gone,
+  // while its nexus lives on: 47/7F tells (RFC 7143 7.6).
+  void clear_by_transport(LunField lun, NexusId nexus, TaskTag tag);
 
  private:
   LogicalUnit* unit_for(const NexusOptions& nexus, LunField lun) const noexcept;

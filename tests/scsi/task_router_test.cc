@@ -224,6 +224,18 @@ TEST_F(TaskManagement, ClearTaskSetTellsThoseWhoLostSomething) {
   EXPECT_EQ(sense_of(kTestUnitReady, {}, idle), kGood);
 }
 
+TEST_F(TaskManagement, WhatTheTransportClearsIsToldToItsNexusAlone) {
+  auto mine = write(nexus_);
+  TaskTag tag(last_tag_);
+  auto theirs = write(other_);
+  router_.clear_by_transport(lun_to_field(0), nexus_, tag);
+  EXPECT_TRUE(mine->ticket->cancelled);
+  EXPECT_FALSE(theirs->ticket->cancelled);
+  EXPECT_EQ(sense_of(kTestUnitReady), "06/47/7f");
+  EXPECT_EQ(sense_of(kTestUnitReady), kGood);
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, other_), kGood);
+}
+
 TEST_F(TaskManagement, ATargetResetIsForThoseWhoMayUseAllOfIt) {
   add_second(1);
   EXPECT_EQ(sense_of(kTestUnitReady), "06/3f/0e");
