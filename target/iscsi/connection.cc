@@ -36,17 +36,16 @@ Task Connection::serve(std::shared_ptr<Connection> self) {
   c.server_->add(c);
   c.writer_.start(self, {.drained =
                              [&c] {
-                               if (c.session_) c.session_->answers_left();
+                               c.unsent_answers_ = 0;
                                if (c.finish_) c.close(c.finish_reason_);
                              },
                          .failed = [&c](const std::string& why) { c.close(why); }});
-  c.login_.emplace(LoginEnvironment{
-      .targets = c.server_->targets,
-      .discovery_chap = c.server_->discovery_chap,
-      .portal_group = c.portal_.group,
-      .session_exists = [server = c.server_.get()](const Isid& isid, uint16_t tsih) {
-        return server->session_exists(isid, tsih);
-      }});
+  c.login_.emplace(LoginEnvironment{.targets = c.server_->targets,
+                                    .discovery_chap = c.server_->discovery_chap,
+                                    .portal_group = c.portal_.group,
+                                    .session_to_join = [&c](const Isid& isid, uint16_t tsih) {
+                                      return c.login_of_joined(isid, tsih);
+                                    }});
   c.server_->connections.spawn("watch", watch(self));
   std::string reason = "its initiator closed the connection";
   while (!c.closed_) {
@@ -58,20 +57,17 @@ Task Connection::serve(std::shared_ptr<Connection> self) {
       if (failure != asio::error::eof) reason = failure.message();
       break;
     }
+    if (c.closed_) break;
     c.last_heard_ = std::chrono::steady_clock::now();
     c.pinged_.reset();
-    PduReader::Outcome outcome = c.reader_.commit(received);
+    PduReader::Outcome outcome =
+        c.finish_ ? PduReader::Outcome::stopped : c.reader_.commit(received);
+    if (c.finish_) co_return;  // the writer or the watch closes
     if (outcome == PduReader::Outcome::more) continue;
-    if (outcome == PduReader::Outcome::stopped && !c.closed_ && !c.writer_.idle()) {
-      // The last words are still on their way: the writer or the watch closes.
-      c.finish_ = true;
-      c.leave_by_ = std::min(c.leave_by_, c.last_heard_ + c.server_->limits.logout_grace);
-      c.leave_reason_ = "it did not take our last answer";
-      c.watch_timer_.cancel();
-      co_return;
-    }
-    if (outcome != PduReader::Outcome::stopped) ++c.server_->counts.connections_broken;
     reason = to_string(outcome);
+    if (outcome == PduReader::Outcome::stopped) break;
+    ++c.server_->counts.connections_broken;
+    if (c.session_) c.session_->announce_drop(c);
     break;
   }
   c.close(reason);
@@ -89,7 +85,17 @@ void Connection::close(const std::string& reason) {
   socket_.shutdown(Socket::shutdown_both, ignored);
   socket_.close(ignored);
   log::debug("connection from {} closed: {}", address_, reason);
-  if (session_) session_->end(reason);  // MaxConnections=1: with its connection the session ends
+  if (session_) session_->remove(*this, reason);
+}
+
+void Connection::finish(const std::string& reason) {
+  if (closed_ || finish_) return;
+  if (writer_.idle()) return close(reason);
+  finish_ = true;
+  finish_reason_ = reason;
+  leave_by_ = std::chrono::steady_clock::now() + server_->limits.logout_grace;
+  leave_reason_ = "it did not take our last answer";
+  watch_timer_.cancel();
 }
 
 void Connection::leave_half_open() {
@@ -99,7 +105,7 @@ void Connection::leave_half_open() {
 }
 
 void Connection::ask_to_leave(const std::string& reason) {
-  if (closed_) return;
+  if (closed_ || finish_) return;
   if (phase_ != Phase::full_feature) return close(reason);
   phase_ = Phase::leaving;
   leave_reason_ = reason;
@@ -135,6 +141,7 @@ TimePoint Connection::look_after(TimePoint now) {
   if (closed_) return next;
   if (pinged_) {
     if (now >= *pinged_ + limits.ping_timeout) {
+      session_->announce_drop(*this);
       close("its initiator does not answer a ping");
       return now;
     }
@@ -148,10 +155,16 @@ TimePoint Connection::look_after(TimePoint now) {
 }
 
 void Connection::ping(TimePoint now) {  // 11.19: a NOP-In with a Target Transfer Tag asks
-  pinged_ = now;
+  if (!pinged_) pinged_ = now;
   NopIn pdu;
   pdu.target_transfer_tag = 0x70696e67;
   inform(pdu);
+}
+
+void Connection::ask_for_acknowledgement() {
+  if (closed_) return;
+  ping(std::chrono::steady_clock::now());
+  watch_timer_.cancel();
 }
 
 // --- login --------------------------------------------------------------------------------------
@@ -169,24 +182,26 @@ bool Connection::on_login_pdu(const Bhs& header) {
 bool Connection::answer_login(const LoginRequest& request, Login::Answer answer) {
   using Kind = Login::Answer::Kind;
   if (answer.kind == Kind::complete) {
-    session_ = server_->open_session(login_->result(), portal_.group);
-    if (session_) {
-      answer.header.tsih = session_->tsih();
+    Login::Verdict refused = enter_session();
+    if (refused) {
+      answer = Login::refuse(request, refused->status, std::move(refused->reason));
     } else {
-      LoginStatus status =
-          server_->stopping ? LoginStatus::service_unavailable : LoginStatus::out_of_resources;
-      answer = Login::refuse(request, status, "no room for another session");
+      answer.header.tsih = session_->tsih();
     }
   }
-  // 11.13.4, 11.13.5: the first command has the CmdSN of the login, whose window opens at once.
+  // 11.13.4, 11.13.5: the first command of a session has the CmdSN of the leading login, whose
+  // window opens at once.
   LoginResponse header = answer.header;
   header.exp_cmd_sn = request.cmd_sn;
   header.max_cmd_sn = request.cmd_sn;
+  if (std::shared_ptr<Session> joined = joined_.lock()) {
+    header.exp_cmd_sn = joined->window().exp_cmd_sn();
+    header.max_cmd_sn = joined->window().max_cmd_sn();
+  }
   bool failed = answer.kind == Kind::failed;
   if (failed) {
     ++server_->counts.logins_refused;
     log::warning("login from {} refused: {}", address_, answer.reason);
-    finish_reason_ = "login refused";
   }
   if (answer.kind == Kind::complete) {
     ++server_->counts.logins;
@@ -194,25 +209,57 @@ bool Connection::answer_login(const LoginRequest& request, Login::Answer answer)
   }
   respond(header, BufferList(Buffer::copy_of(answer.text)));
   if (answer.kind == Kind::complete) {
-    const SessionParameters& parameters = session_->parameters();
-    writer_.set_digests(parameters.header_digest, parameters.data_digest);
+    writer_.set_digests(parameters_.header_digest, parameters_.data_digest);
   }
+  if (failed) finish("login refused");
   return !failed;
+}
+
+const LoginResult* Connection::login_of_joined(const Isid& isid, uint16_t tsih) {
+  std::shared_ptr<Session> session = server_->find_session(isid, tsih);
+  joined_ = session;
+  return session ? &session->login() : nullptr;
+}
+
+// The login is complete: its session begins, or takes one more connection.
+Login::Verdict Connection::enter_session() {
+  using Refusal = Login::Refusal;
+  const LoginResult& login = login_->result();
+  if (server_->stopping) return Refusal{LoginStatus::service_unavailable, "the gateway stops"};
+  if (login.tsih == 0) {
+    session_ = server_->open_session(login);
+    if (session_) return std::nullopt;
+    return Refusal{LoginStatus::out_of_resources, "no room for another session"};
+  }
+  std::shared_ptr<Session> joined = joined_.lock();
+  if (!joined || !joined->lives()) {
+    return Refusal{LoginStatus::session_does_not_exist,
+                   fmt::format("session {} of {} has ended", login.tsih, login.initiator)};
+  }
+  if (!joined->has_room_for(login.cid)) {
+    return Refusal{LoginStatus::too_many_connections,
+                   fmt::format("session {} of {} has all the connections it agreed on", login.tsih,
+                               login.initiator)};
+  }
+  session_ = std::move(joined);
+  return std::nullopt;
 }
 
 void Connection::begin_full_feature() {
   leave_half_open();
   phase_ = Phase::full_feature;
-  session_->begin(shared_from_this());
-  const SessionParameters& parameters = session_->parameters();
+  const LoginResult& login = login_->result();
+  cid_ = login.cid;
+  parameters_ = login.parameters;
+  session_->add(shared_from_this());
   reader_.set_framing({.max_data_segment = kMaxRecvDataSegmentLength,
                        .ahs = true,
-                       .header_digest = parameters.header_digest,
-                       .data_digest = parameters.data_digest});
-  const LoginResult& login = session_->login();
+                       .header_digest = parameters_.header_digest,
+                       .data_digest = parameters_.data_digest});
   if (!login.discovery) {
-    log::info("session {} of {} with {} began, from {}", session_->tsih(), login.initiator,
-              login.target, address_);
+    log::info("{} {} of {} with {} {}, from {}", login.tsih == 0 ? "session" : "to session",
+              session_->tsih(), login.initiator, login.target,
+              login.tsih == 0 ? "began" : fmt::format("connection {} was added", cid_), address_);
   }
   watch_timer_.cancel();  // the login's deadline is met: look at other things
 }

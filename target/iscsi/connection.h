@@ -1,6 +1,7 @@
-// Connection: one TCP connection, from accept through login into full feature phase to its end.
-// Three things run for it, all on the Server's executor: the reader (serve), the watch (deadlines
-// and pings) and the writer (pdu_writer.h). It numbers what it sends (StatSN).
+// Connection: one TCP connection, from accept through login into full feature phase to its end. Its
+// login opens a session, or joins one (MC/S). Three things run for it, all on the Server's
+// executor: the reader (serve), the watch (deadlines and pings) and the writer (pdu_writer.h). It
+// numbers what it sends (StatSN).
 //
 // close() may be called at any time, from anything; whatever runs for the connection then ends.
 #pragma once
@@ -32,6 +33,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   static Task serve(std::shared_ptr<Connection> self);
 
   void close(const std::string& reason);
+  // Reads no more, and closes once what is queued was sent.
+  void finish(const std::string& reason);
   // Asks the initiator to log out (RFC 7143 11.9.1) and closes when it has not after the grace.
   void ask_to_leave(const std::string& reason);
 
@@ -40,6 +43,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   template <class Pdu>
   void respond(Pdu pdu, BufferList data = {}, std::shared_ptr<const void> keep = {}) {
     pdu.stat_sn = stat_sn_++;
+    ++unsent_answers_;
     stamp_and_queue(pdu, std::move(data), std::move(keep));
   }
   template <class Pdu>
@@ -51,6 +55,18 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   const std::string& address() const noexcept { return address_; }  // of the initiator, with port
   const std::shared_ptr<Session>& session() const noexcept { return session_; }
 
+  // --- in full feature phase
+  uint16_t cid() const noexcept { return cid_; }
+  // Digests and the initiator's MaxRecvDataSegmentLength are of this connection, the rest is the
+  // session's.
+  const SessionParameters& parameters() const noexcept { return parameters_; }
+  uint32_t unsent_answers() const noexcept { return unsent_answers_; }  // PDUs with a StatSN
+  uint32_t stat_sn() const noexcept { return stat_sn_; }                // of the next of them
+  uint32_t acknowledged() const noexcept { return acknowledged_; }      // the ExpStatSN it was told
+  // By a ping, also when one is under way: its answer may have left before the last response.
+  void ask_for_acknowledgement();
+  void dispatch(ReceivedPdu pdu);  // an immediate PDU, or one whose CmdSN has its turn
+
  private:
   enum class Phase { login, full_feature, leaving };
 
@@ -61,22 +77,21 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   static Task watch(std::shared_ptr<Connection> self);
   TimePoint look_after(TimePoint now);  // what the watch does; when to look again
   void ping(TimePoint now);
+  void take_acknowledgement(const Bhs& header);
 
   // login (connection.cc)
   bool on_login_pdu(const Bhs& header);
   bool answer_login(const LoginRequest& request, Login::Answer answer);
+  const LoginResult* login_of_joined(const Isid& isid, uint16_t tsih);
+  Login::Verdict enter_session();
   void begin_full_feature();
   void leave_half_open();
 
-  // full feature phase (full_feature.cc); false: read no further
-  bool dispatch_in_order(ReceivedPdu pdu);
-  bool dispatch(ReceivedPdu pdu);
-  bool dispatch_held();
-  bool take_turn(ReceivedPdu pdu);
+  // full feature phase (full_feature.cc)
   void on_nop_out(const ReceivedPdu& pdu);
-  bool on_text(const ReceivedPdu& pdu);
-  bool on_logout(const ReceivedPdu& pdu);
-  bool on_task_management(const ReceivedPdu& pdu);
+  void on_text(const ReceivedPdu& pdu);
+  void on_logout(const ReceivedPdu& pdu);
+  void on_task_management(const ReceivedPdu& pdu);
   void reject(const Bhs& header, RejectReason reason);
   std::string answer_text(const TextKeys& keys);
 
@@ -104,9 +119,14 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   PduReader reader_;
   PduWriter writer_;
   uint32_t stat_sn_ = 1;
+  uint32_t acknowledged_ = 1;
+  uint32_t unsent_answers_ = 0;
 
   std::optional<Login> login_;
+  std::weak_ptr<Session> joined_;  // the session its login wants to join
   std::shared_ptr<Session> session_;
+  uint16_t cid_ = 0;
+  SessionParameters parameters_;
   TextExchange text_;
 
   // The PDU that is being received.

@@ -1,5 +1,5 @@
-// Full feature phase: what a connection does with each PDU (RFC 7143 clause 11), and in which order
-// (4.2.2.1).
+// Full feature phase: what a connection does with each PDU (RFC 7143 clause 11). The session puts
+// what is numbered in its order.
 #include <algorithm>
 
 #include "backend/base/log.h"
@@ -9,11 +9,6 @@
 
 namespace swiftness::iscsi {
 namespace {
-
-// All requests of the initiator have their CmdSN at one place; Data-Out and SNACK have none.
-uint32_t cmd_sn_of(const Bhs& header) {
-  return pdu_cast<NopOut>(header).cmd_sn;
-}
 
 bool is_numbered(Opcode kind) {
   switch (kind) {
@@ -46,7 +41,7 @@ std::span<std::byte> Connection::on_header(const Bhs& header) {
       if (ignored_) return {};
     }
     if (header.kind() == Opcode::scsi_command) {
-      command_ = session_->prepare(pdu_cast<ScsiCommand>(header));
+      command_ = session_->prepare(pdu_cast<ScsiCommand>(header), *this);
       if (!command_.task) return {};
       uint32_t length = static_cast<uint32_t>(
           std::min<size_t>(command_.task->unsolicited.size(), header.data_segment_length));
@@ -54,7 +49,7 @@ std::span<std::byte> Connection::on_header(const Bhs& header) {
     }
     if (header.kind() == Opcode::data_out) {
       std::span<std::byte> place;
-      receiver_ = session_->expect_data(pdu_cast<DataOut>(header), place);
+      receiver_ = session_->expect_data(pdu_cast<DataOut>(header), *this, place);
       return place;
     }
     bool answer_repeats_it = header.kind() == Opcode::nop_out;
@@ -67,6 +62,7 @@ std::span<std::byte> Connection::on_header(const Bhs& header) {
 bool Connection::on_pdu(const Bhs& header) {
   if (closed_) return false;
   if (phase_ == Phase::login) return on_login_pdu(header);
+  take_acknowledgement(header);
   if (ignored_) return true;
   if (header.kind() == Opcode::data_out) {
     ScsiTaskPtr task = std::move(receiver_);
@@ -75,48 +71,31 @@ bool Connection::on_pdu(const Bhs& header) {
   }
   ReceivedPdu pdu = header.kind() == Opcode::scsi_command
                         ? std::move(command_)
-                        : ReceivedPdu{header, std::move(segment_), {}, {}};
-  bool go_on = is_numbered(header.kind()) && !header.immediate() ? dispatch_in_order(std::move(pdu))
-                                                                 : dispatch(std::move(pdu));
-  return go_on && !closed_;
-}
-
-bool Connection::dispatch_in_order(ReceivedPdu pdu) {
-  uint32_t cmd_sn = cmd_sn_of(pdu.header);
-  if (session_->window().classify(cmd_sn) == CommandWindow::Arrival::early) {
-    session_->hold(cmd_sn, std::move(pdu));
-    return true;
+                        : ReceivedPdu{header, std::move(segment_), {}, {}, this};
+  if (is_numbered(header.kind()) && !header.immediate()) {
+    session_->deliver(std::move(pdu));
+  } else {
+    dispatch(std::move(pdu));
   }
-  return take_turn(std::move(pdu)) && dispatch_held();
+  return !closed_ && !finish_;
 }
 
-// What arrived early and has its turn now.
-bool Connection::dispatch_held() {
-  while (std::optional<ReceivedPdu> pdu = session_->take_held()) {
-    if (!take_turn(std::move(*pdu))) return false;
-  }
-  return true;
+void Connection::take_acknowledgement(const Bhs& header) {
+  uint32_t exp_stat_sn = exp_stat_sn_of(header);
+  if (!serial_less(acknowledged_, exp_stat_sn) || serial_less(stat_sn_, exp_stat_sn)) return;
+  acknowledged_ = exp_stat_sn;
+  session_->acknowledged();
 }
 
-bool Connection::take_turn(ReceivedPdu pdu) {
-  session_->admit_next();
-  // A command keeps its place in the window until it is answered, everything else is done at once.
-  if (!pdu.task) session_->window().release();
-  return dispatch(std::move(pdu)) && !closed_;
-}
-
-bool Connection::dispatch(ReceivedPdu pdu) {
+void Connection::dispatch(ReceivedPdu pdu) {
   if (pdu.reject) {
-    reject(pdu.header, *pdu.reject);
-    return true;
+    return reject(pdu.header, *pdu.reject);
   }
   switch (pdu.header.kind()) {
     case Opcode::scsi_command:
-      session_->start(std::move(pdu.task));
-      return true;
+      return session_->start(std::move(pdu.task));
     case Opcode::nop_out:
-      on_nop_out(pdu);
-      return true;
+      return on_nop_out(pdu);
     case Opcode::text_request:
       return on_text(pdu);
     case Opcode::logout_request:
@@ -125,12 +104,10 @@ bool Connection::dispatch(ReceivedPdu pdu) {
       return on_task_management(pdu);
     case Opcode::login_request:  // 6.3: not in full feature phase; ERL 0 knows one way out
       reject(pdu.header, RejectReason::protocol_error);
-      finish_reason_ = "a login request in full feature phase";
-      return false;
+      return finish("a login request in full feature phase");
     case Opcode::snack_request:  // ErrorRecoveryLevel 0
     default:
-      reject(pdu.header, RejectReason::command_not_supported);
-      return true;
+      return reject(pdu.header, RejectReason::command_not_supported);
   }
 }
 
@@ -140,24 +117,22 @@ void Connection::on_nop_out(const ReceivedPdu& pdu) {
   NopIn answer;
   answer.lun = request.lun;
   answer.initiator_task_tag = request.initiator_task_tag;
-  size_t echoed = std::min<size_t>(pdu.data.size(), session_->parameters().initiator_max_recv);
+  size_t echoed = std::min<size_t>(pdu.data.size(), parameters_.initiator_max_recv);
   respond(answer, BufferList(pdu.data.slice(0, echoed)));
 }
 
-bool Connection::on_text(const ReceivedPdu& pdu) {
+void Connection::on_text(const ReceivedPdu& pdu) {
   TextRequest request = pdu_cast<TextRequest>(pdu.header);
   bool whole = pdu.data.size() == pdu.header.data_segment_length;  // else longer than any text
   std::optional<TextExchange::Answer> answer;
   if (whole) {
-    answer = text_.receive(request, pdu.data.text(), session_->parameters().initiator_max_recv,
+    answer = text_.receive(request, pdu.data.text(), parameters_.initiator_max_recv,
                            [this](const TextKeys& keys) { return answer_text(keys); });
   }
   if (!answer) {
-    reject(pdu.header, RejectReason::protocol_error);
-    return true;
+    return reject(pdu.header, RejectReason::protocol_error);
   }
   respond(answer->header, BufferList(Buffer::copy_of(answer->text)));
-  return true;
 }
 
 std::string Connection::answer_text(const TextKeys& keys) {
@@ -170,40 +145,43 @@ std::string Connection::answer_text(const TextKeys& keys) {
                                 .local_address = local_address_},
                                *server_->targets, server_->portals);
   }
-  renegotiate_keys(keys, session_->parameters(), text);
+  renegotiate_keys(keys, parameters_, text);
   return text;
 }
 
-bool Connection::on_logout(const ReceivedPdu& pdu) {
+void Connection::on_logout(const ReceivedPdu& pdu) {
   LogoutRequest request = pdu_cast<LogoutRequest>(pdu.header);
   uint8_t reason = request.reason & 0x7f;
   LogoutResponse answer;
   answer.initiator_task_tag = request.initiator_task_tag;
-  if (reason > kRemoveForRecovery) {
-    reject(pdu.header, RejectReason::invalid_pdu_field);
-    return true;
-  }
+  if (reason > kRemoveForRecovery) return reject(pdu.header, RejectReason::invalid_pdu_field);
   if (reason == kRemoveForRecovery) {
     answer.response = kRecoveryNotSupported;  // ErrorRecoveryLevel 0
-  } else if (reason == kCloseConnection && request.cid != session_->login().cid) {
-    answer.response = kCidNotFound;
-  } else {
-    answer.response = kClosed;
+    return respond(answer);
   }
+  if (reason == kCloseConnection && request.cid != cid_) {
+    bool found = session_->log_out_connection(request.cid, "logged out by another connection");
+    answer.response = found ? kClosed : kCidNotFound;
+    return respond(answer);
+  }
+  if (reason == kCloseSession) session_->log_out(*this);
+  answer.response = kClosed;
   respond(answer);
-  finish_reason_ = "logged out";
-  return answer.response != kClosed;
+  finish("logged out");
 }
 
-bool Connection::on_task_management(const ReceivedPdu& pdu) {
+void Connection::on_task_management(const ReceivedPdu& pdu) {
   TaskManagementRequest request = pdu_cast<TaskManagementRequest>(pdu.header);
   TaskManagementResponse answer;
   answer.initiator_task_tag = request.initiator_task_tag;
-  std::optional<uint8_t> response = session_->manage(request);
-  if (!response) return false;
+  if (session_->has_too_many_fenced()) {
+    return reject(pdu.header, RejectReason::too_many_immediate_commands);
+  }
+  std::optional<uint8_t> response = session_->manage(request, *this);
+  if (!response) return;
   answer.response = *response;
-  respond(answer);
-  return dispatch_held();  // the abort of a command that never came may have filled a gap
+  session_->respond_fenced(*this, answer);
+  session_->deliver_held();  // the abort of a command that never came may have filled a gap
 }
 
 void Connection::reject(const Bhs& header, RejectReason reason) {

@@ -100,14 +100,12 @@ Login::Verdict Login::check_first(const LoginRequest& request) {
   if (request.version_min > 0) {  // 11.12.4: we speak version 0
     return Refusal{LoginStatus::unsupported_version, "no common protocol version"};
   }
-  uint16_t tsih = request.tsih;
-  if (tsih != 0) {
-    if (!environment_.session_exists(request.isid, tsih)) {
-      return Refusal{LoginStatus::session_does_not_exist,
-                     fmt::format("session {} to be joined does not exist", tsih)};
-    }
-    return Refusal{LoginStatus::too_many_connections,
-                   fmt::format("session {} may have one connection", tsih)};
+  result_.tsih = request.tsih;
+  result_.portal_group = environment_.portal_group;
+  if (result_.tsih != 0) {
+    const LoginResult* leading = environment_.session_to_join(request.isid, result_.tsih);
+    if (leading == nullptr) return no_such_session();
+    joined_ = *leading;
   }
   uint8_t stage = current_stage(request.flags);
   if (stage == static_cast<uint8_t>(Stage::operational)) stage_ = Stage::operational;
@@ -126,13 +124,16 @@ Login::Verdict Login::take_keys(const TextKeys& keys, bool transit, std::string&
   }
   if (!identified_) {
     Verdict bad = identify(keys);
+    if (!bad && joined_) bad = join();
     if (bad) return bad;
     identified_ = true;
   }
   Verdict bad = authenticate(keys, transit, answers);
   if (bad) return bad;
-  Result<void> negotiated =
-      negotiate_operational_keys(keys, result_.discovery, result_.parameters, answers);
+  LoginKind kind = result_.discovery ? LoginKind::discovery
+                   : joined_         ? LoginKind::joining
+                                     : LoginKind::leading;
+  Result<void> negotiated = negotiate_operational_keys(keys, kind, result_.parameters, answers);
   if (!negotiated) return Refusal{LoginStatus::initiator_error, negotiated.error().message()};
   declare(answers);
   return std::nullopt;
@@ -187,6 +188,27 @@ Login::Verdict Login::find_target_node(const TextKeys& keys) {
   secrets_ = chap_of(*target_, result_.initiator);
   result_.target = target_->name;
   result_.grant = std::move(*grant);
+  return std::nullopt;
+}
+
+Login::Refusal Login::no_such_session() const {
+  return {LoginStatus::session_does_not_exist,
+          fmt::format("session {} to be joined does not exist", result_.tsih)};
+}
+
+// 6.3.1: the connections of a session come from one initiator, to one target and portal group.
+// What belongs to the session was agreed on by the leading login.
+Login::Verdict Login::join() {
+  if (joined_->discovery || result_.discovery || result_.target != joined_->target ||
+      !same_iscsi_name(result_.initiator, joined_->initiator)) {
+    return no_such_session();
+  }
+  if (result_.portal_group != joined_->portal_group) {
+    return Refusal{LoginStatus::cannot_include_in_session,
+                   fmt::format("session {} of {} is in another portal group", result_.tsih,
+                               result_.initiator)};
+  }
+  result_.parameters = of_another_connection(joined_->parameters);
   return std::nullopt;
 }
 

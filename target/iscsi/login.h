@@ -26,6 +26,7 @@ enum class LoginStatus : uint16_t {  // 11.13.5: class and detail
   unsupported_version = 0x0205,
   too_many_connections = 0x0206,
   missing_parameter = 0x0207,
+  cannot_include_in_session = 0x0208,
   session_type_not_supported = 0x0209,
   session_does_not_exist = 0x020a,
   invalid_during_login = 0x020b,
@@ -35,16 +36,21 @@ enum class LoginStatus : uint16_t {  // 11.13.5: class and detail
 
 using TargetList = std::shared_ptr<const std::vector<TargetNode>>;
 
+struct LoginResult;
+
 struct LoginEnvironment {
   TargetList targets;
   ChapSecrets discovery_chap{};  // for discovery sessions; a target's are in its access list
   uint16_t portal_group = 1;
-  // Is there a live session of this ISID and TSIH? (A login with a TSIH wants to join one.)
-  std::function<bool(const Isid& isid, uint16_t tsih)> session_exists;
+  // The leading login of the live session with this ISID and TSIH, which a login with a TSIH wants
+  // to join; nullptr when there is none. The pointer is used before anything else runs.
+  std::function<const LoginResult*(const Isid& isid, uint16_t tsih)> session_to_join;
 };
 
 // What a complete login has agreed on.
 struct LoginResult {
+  uint16_t tsih = 0;  // of the session to join; 0: a session of its own begins
+  uint16_t portal_group = 0;
   std::string initiator;
   bool discovery = false;
   std::string target;  // iSCSI name as configured; empty in discovery
@@ -72,6 +78,12 @@ class Login {
   };
   Answer receive(const LoginRequest& request, std::string_view text);
 
+  struct Refusal {
+    LoginStatus status;
+    std::string reason;
+  };
+  using Verdict = std::optional<Refusal>;  // nothing: fine
+
   const LoginResult& result() const noexcept { return result_; }
 
   // A refusal with a status of the caller's: no room for a session, a PDU that is no login request.
@@ -80,17 +92,13 @@ class Login {
  private:
   enum class Stage : uint8_t { security = 0, operational = 1, full_feature = 3 };
 
-  struct Refusal {
-    LoginStatus status;
-    std::string reason;
-  };
-  using Verdict = std::optional<Refusal>;  // nothing: fine
-
   Verdict check_header(const LoginRequest& request);
   Verdict check_first(const LoginRequest& request);
   Verdict take_keys(const TextKeys& keys, bool transit, std::string& answers);
   Verdict identify(const TextKeys& keys);
   Verdict find_target_node(const TextKeys& keys);
+  Refusal no_such_session() const;
+  Verdict join();
   Verdict authenticate(const TextKeys& keys, bool transit, std::string& answers);
   Verdict choose_method(std::string_view offered, std::string& answers);
   Verdict must_authenticate() const;
@@ -100,6 +108,7 @@ class Login {
 
   LoginEnvironment environment_;
   LoginResult result_;
+  std::optional<LoginResult> joined_;  // what the leading login of its session agreed on
   Stage stage_ = Stage::security;
   ChapSecrets secrets_;       // of this initiator
   std::optional<Chap> chap_;  // under way, or passed

@@ -23,10 +23,17 @@ enum class Kind {
   obsolete_interval,  // 13.25: "Reject"
 };
 
+// Which logins a key has a meaning in; others are answered Irrelevant.
+enum class Scope {
+  every_connection,
+  session,         // the leading login (LO in clause 13), and discovery
+  normal_session,  // the leading login of a normal session
+};
+
 struct Key {
   std::string_view name;
   Kind kind;
-  bool irrelevant_in_discovery = false;
+  Scope scope = Scope::every_connection;
   uint32_t least = 0;  // numbers: the range the RFC gives the key
   uint32_t most = 0;
   uint32_t ours = 0;  // numbers and booleans: what we would have
@@ -42,10 +49,11 @@ constexpr auto kKeys = std::to_array<Key>({
     {.name = "DataDigest", .kind = Kind::digest, .flag = &P::data_digest},      // 13.1
     {.name = "MaxConnections",
      .kind = Kind::minimum,
-     .irrelevant_in_discovery = true,  // 13.2
+     .scope = Scope::normal_session,  // 13.2
      .least = 1,
      .most = 65535,
-     .ours = 1},
+     .ours = kMaxConnections,
+     .number = &P::max_connections},
     {.name = "SendTargets", .kind = Kind::target_only},           // 13.3: full feature only
     {.name = "TargetName", .kind = Kind::elsewhere},              // 13.4
     {.name = "InitiatorName", .kind = Kind::elsewhere},           // 13.5
@@ -55,12 +63,12 @@ constexpr auto kKeys = std::to_array<Key>({
     {.name = "TargetPortalGroupTag", .kind = Kind::target_only},  // 13.9
     {.name = "InitialR2T",
      .kind = Kind::boolean_or,
-     .irrelevant_in_discovery = true,  // 13.10
+     .scope = Scope::normal_session,  // 13.10
      .ours = false,
      .flag = &P::initial_r2t},
     {.name = "ImmediateData",
      .kind = Kind::boolean_and,
-     .irrelevant_in_discovery = true,  // 13.11
+     .scope = Scope::normal_session,  // 13.11
      .ours = true,
      .flag = &P::immediate_data},
     {.name = "MaxRecvDataSegmentLength",
@@ -70,46 +78,52 @@ constexpr auto kKeys = std::to_array<Key>({
      .number = &P::initiator_max_recv},
     {.name = "MaxBurstLength",
      .kind = Kind::minimum,
-     .irrelevant_in_discovery = true,  // 13.13
+     .scope = Scope::normal_session,  // 13.13
      .least = 512,
      .most = kMaximum24,
      .ours = kMaxBurstLength,
      .number = &P::max_burst},
     {.name = "FirstBurstLength",
      .kind = Kind::minimum,
-     .irrelevant_in_discovery = true,  // 13.14
+     .scope = Scope::normal_session,  // 13.14
      .least = 512,
      .most = kMaximum24,
      .ours = kFirstBurstLength,
      .number = &P::first_burst},
     {.name = "DefaultTime2Wait",
      .kind = Kind::maximum,
+     .scope = Scope::session,
      .most = 3600,
      .ours = 0,  // 13.15
      .number = &P::time2wait},
     {.name = "DefaultTime2Retain",
      .kind = Kind::minimum,
+     .scope = Scope::session,
      .most = 3600,
      .ours = 0,  // 13.16: ERL 0
      .number = &P::time2retain},
     {.name = "MaxOutstandingR2T",
      .kind = Kind::minimum,
-     .irrelevant_in_discovery = true,  // 13.17
+     .scope = Scope::normal_session,  // 13.17
      .least = 1,
      .most = 65535,
      .ours = kMaxOutstandingR2t,
      .number = &P::max_outstanding_r2t},
     {.name = "DataPDUInOrder",
      .kind = Kind::boolean_or,
-     .irrelevant_in_discovery = true,  // 13.18
+     .scope = Scope::normal_session,  // 13.18
      .ours = true},
     {.name = "DataSequenceInOrder",
      .kind = Kind::boolean_or,
-     .irrelevant_in_discovery = true,
-     .ours = true},                                                               // 13.19
-    {.name = "ErrorRecoveryLevel", .kind = Kind::minimum, .most = 2, .ours = 0},  // 13.20
-    {.name = "SessionType", .kind = Kind::elsewhere},                             // 13.21
-    {.name = "TaskReporting", .kind = Kind::task_reporting, .irrelevant_in_discovery = true},
+     .scope = Scope::normal_session,
+     .ours = true},  // 13.19
+    {.name = "ErrorRecoveryLevel",
+     .kind = Kind::minimum,
+     .scope = Scope::session,  // 13.20
+     .most = 2,
+     .ours = 0},
+    {.name = "SessionType", .kind = Kind::elsewhere},  // 13.21
+    {.name = "TaskReporting", .kind = Kind::task_reporting, .scope = Scope::normal_session},
     {.name = "NodeArchitecture", .kind = Kind::declaration},  // 13.24
     {.name = "IFMarker", .kind = Kind::obsolete_marker},      // 13.25
     {.name = "OFMarker", .kind = Kind::obsolete_marker},
@@ -117,7 +131,7 @@ constexpr auto kKeys = std::to_array<Key>({
     {.name = "OFMarkInt", .kind = Kind::obsolete_interval},
     {.name = "iSCSIProtocolLevel",
      .kind = Kind::minimum,
-     .irrelevant_in_discovery = true,
+     .scope = Scope::normal_session,
      .most = 31,
      .ours = 1},                                      // RFC 7144 7.1.1
     {.name = "AuthMethod", .kind = Kind::elsewhere},  // 12
@@ -162,10 +176,15 @@ std::string answer_boolean(const Key& key, std::string_view offered,
   return result ? "Yes" : "No";
 }
 
+bool is_irrelevant(Scope scope, LoginKind login) {
+  return (login == LoginKind::discovery && scope == Scope::normal_session) ||
+         (login == LoginKind::joining && scope != Scope::every_connection);
+}
+
 // nullopt: the key is not answered.
-std::optional<std::string> answer(const Key& key, std::string_view offered, bool discovery,
+std::optional<std::string> answer(const Key& key, std::string_view offered, LoginKind login,
                                   SessionParameters& parameters) {
-  if (discovery && key.irrelevant_in_discovery) return std::string(kIrrelevant);
+  if (is_irrelevant(key.scope, login)) return std::string(kIrrelevant);
   switch (key.kind) {
     case Kind::elsewhere:
     case Kind::declaration:
@@ -174,7 +193,8 @@ std::optional<std::string> answer(const Key& key, std::string_view offered, bool
       return std::string(kReject);
     // Windows is refused nothing in discovery, but gains nothing from a digest there either.
     case Kind::digest:
-      return std::string(choose_digest(offered, discovery, parameters.*key.flag));
+      return std::string(
+          choose_digest(offered, login == LoginKind::discovery, parameters.*key.flag));
     case Kind::minimum:
     case Kind::maximum:
       return answer_number(key, offered, parameters);
@@ -202,7 +222,7 @@ std::optional<std::string> answer(const Key& key, std::string_view offered, bool
 
 }  // namespace
 
-Result<void> negotiate_operational_keys(const TextKeys& offered, bool discovery,
+Result<void> negotiate_operational_keys(const TextKeys& offered, LoginKind kind,
                                         SessionParameters& parameters, std::string& answers) {
   const TextKey* first_burst = nullptr;  // its answer depends on three others: it comes last
   for (const TextKey& offer : offered.all()) {
@@ -216,7 +236,7 @@ Result<void> negotiate_operational_keys(const TextKeys& offered, bool discovery,
       append_key(answers, offer.name, kNotUnderstood);
       continue;
     }
-    std::optional<std::string> result = answer(*key, offer.value, discovery, parameters);
+    std::optional<std::string> result = answer(*key, offer.value, kind, parameters);
     if (key->kind == Kind::max_recv && result) {
       return Error(ErrorCode::invalid, "MaxRecvDataSegmentLength is out of its range");
     }
@@ -225,7 +245,7 @@ Result<void> negotiate_operational_keys(const TextKeys& offered, bool discovery,
   if (first_burst != nullptr) {
     bool irrelevant = parameters.initial_r2t && !parameters.immediate_data;  // 13.14
     std::optional<std::string> result =
-        answer(*find_key(first_burst->name), first_burst->value, discovery, parameters);
+        answer(*find_key(first_burst->name), first_burst->value, kind, parameters);
     append_key(answers, first_burst->name, irrelevant ? std::string(kIrrelevant) : *result);
   }
   return {};
@@ -239,12 +259,21 @@ void renegotiate_keys(const TextKeys& offered, SessionParameters& parameters,
     if (key == nullptr) {
       append_key(answers, offer.name, kNotUnderstood);
     } else if (key->kind == Kind::max_recv) {
-      std::optional<std::string> result = answer(*key, offer.value, false, parameters);
+      std::optional<std::string> result = answer(*key, offer.value, LoginKind::leading, parameters);
       if (result) append_key(answers, offer.name, *result);
     } else if (key->kind != Kind::declaration) {
       append_key(answers, offer.name, kReject);
     }
   }
+}
+
+SessionParameters of_another_connection(const SessionParameters& first) {
+  const SessionParameters defaults;
+  SessionParameters parameters = first;
+  parameters.header_digest = defaults.header_digest;
+  parameters.data_digest = defaults.data_digest;
+  parameters.initiator_max_recv = defaults.initiator_max_recv;
+  return parameters;
 }
 
 void settle(SessionParameters& parameters) {

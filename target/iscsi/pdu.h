@@ -213,7 +213,8 @@ struct AsyncMessage {  // 11.9
   big_uint16_t parameter3{};
   big_uint32_t reserved3{};
 
-  static constexpr uint8_t kRequestsLogout = 1;  // within Parameter3 seconds
+  static constexpr uint8_t kRequestsLogout = 1;   // within Parameter3 seconds
+  static constexpr uint8_t kDropsConnection = 2;  // of CID Parameter1
 };
 
 struct TextRequest {  // 11.10
@@ -392,6 +393,14 @@ template <class To, class From>
 To pdu_cast(const From& from) noexcept {
   static_assert(sizeof(To) == kBhsSize && sizeof(From) == kBhsSize);
   return std::bit_cast<To>(from);
+}
+
+// What requests of the initiator have at one place; Data-Out and SNACK have no CmdSN.
+inline uint32_t cmd_sn_of(const Bhs& request) noexcept {
+  return pdu_cast<NopOut>(request).cmd_sn;
+}
+inline uint32_t exp_stat_sn_of(const Bhs& request) noexcept {
+  return pdu_cast<NopOut>(request).exp_stat_sn;
 }
 
 }  // namespace swiftness::iscsi

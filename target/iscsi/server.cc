@@ -52,7 +52,7 @@ void Server::replace_targets(std::vector<TargetNode> targets) {
     const LoginResult& login = session->login();
     if (login.discovery) continue;
     const TargetNode* target = find_target(*state_->targets, login.target);
-    bool there = target != nullptr && target->in_portal_group(session->portal_group());
+    bool there = target != nullptr && target->in_portal_group(login.portal_group);
     std::optional<AccessGrant> grant = there ? access_of(*target, login.initiator) : std::nullopt;
     if (grant != login.grant) connection->ask_to_leave("its access to the target changed");
   }

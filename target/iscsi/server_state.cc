@@ -46,18 +46,18 @@ std::vector<std::shared_ptr<Connection>> ServerState::live_connections() const {
   return alive;
 }
 
-bool ServerState::session_exists(const Isid& isid, uint16_t tsih) const {
+std::shared_ptr<Session> ServerState::find_session(const Isid& isid, uint16_t tsih) const {
   auto found = sessions.find(tsih);
-  return found != sessions.end() && found->second->login().isid == isid;
+  if (found == sessions.end() || found->second->login().isid != isid) return nullptr;
+  return found->second;
 }
 
-std::shared_ptr<Session> ServerState::open_session(const LoginResult& login,
-                                                   uint16_t portal_group) {
+std::shared_ptr<Session> ServerState::open_session(const LoginResult& login) {
   auto reinstated = std::ranges::find_if(sessions, [&](const auto& entry) {
-    const Session& session = *entry.second;
-    return !login.discovery && !session.login().discovery && session.login().isid == login.isid &&
-           session.portal_group() == portal_group && session.login().target == login.target &&
-           same_iscsi_name(session.login().initiator, login.initiator);
+    const LoginResult& other = entry.second->login();
+    return !login.discovery && !other.discovery && other.isid == login.isid &&
+           other.portal_group == login.portal_group && other.target == login.target &&
+           same_iscsi_name(other.initiator, login.initiator);
   });
   if (reinstated != sessions.end()) {
     std::shared_ptr<Session> old = reinstated->second;
@@ -65,8 +65,9 @@ std::shared_ptr<Session> ServerState::open_session(const LoginResult& login,
   }
   if (stopping || sessions.size() >= limits.sessions) return nullptr;
   uint16_t tsih = free_tsih();
-  auto session = std::make_shared<Session>(shared_from_this(), login, tsih, portal_group);
+  auto session = std::make_shared<Session>(shared_from_this(), login, tsih);
   sessions.emplace(tsih, session);
+  session->begin();
   return session;
 }
 

@@ -44,9 +44,9 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   // --- sessions
   // The session a completed login asks for, in place of the one it reinstates (RFC 7143 6.3.5),
   // which ends at once. nullptr: no room.
-  std::shared_ptr<Session> open_session(const LoginResult& login, uint16_t portal_group);
+  std::shared_ptr<Session> open_session(const LoginResult& login);
   void end_sessions_of(std::string target, const std::string& reason);
-  bool session_exists(const Isid& isid, uint16_t tsih) const;
+  std::shared_ptr<Session> find_session(const Isid& isid, uint16_t tsih) const;  // or nullptr
 
   // --- the budget of unsolicited data (DESIGN 7): commands granted x bytes each may bring
   uint32_t grant_window(uint64_t bytes_each, uint32_t wanted);  // at least 2

@@ -21,12 +21,10 @@ uint64_t unsolicited_bytes(const LoginResult& login) {
 
 }  // namespace
 
-Session::Session(std::shared_ptr<ServerState> server, LoginResult login, uint16_t tsih,
-                 uint16_t portal_group)
+Session::Session(std::shared_ptr<ServerState> server, LoginResult leading_login, uint16_t tsih)
     : server_(std::move(server)),
-      login_(std::move(login)),
+      login_(std::move(leading_login)),
       tsih_(tsih),
-      portal_group_(portal_group),
       unsolicited_per_command_(unsolicited_bytes(login_)),
       window_(login_.cmd_sn,
               server_->grant_window(unsolicited_per_command_, server_->limits.initial_window)),
@@ -36,8 +34,7 @@ Session::~Session() {
   server_->return_window(unsolicited_per_command_, window_.size());
 }
 
-void Session::begin(std::shared_ptr<Connection> connection) {
-  connection_ = std::move(connection);
+void Session::begin() {
   memory_->on_release([weak = weak_from_this()] {
     auto self = weak.lock();
     if (!self || self->waiting_.empty() || self->serving_posted_) return;
@@ -50,13 +47,13 @@ void Session::begin(std::shared_ptr<Connection> connection) {
   router_ = target->router;
   std::string port =
       fmt::format("{},i,0x{}", login_.initiator, to_hex(std::as_bytes(std::span(login_.isid))));
-  nexus_ =
-      router_->attach({.initiator_port = std::move(port),
-                       .luns = login_.grant.luns,
-                       .read_only = login_.grant.read_only,
-                       .listener = this,
-                       .target_port = {fmt::format("{},t,0x{:04x}", login_.target, portal_group_),
-                                       portal_group_, 0}});
+  nexus_ = router_->attach(
+      {.initiator_port = std::move(port),
+       .luns = login_.grant.luns,
+       .read_only = login_.grant.read_only,
+       .listener = this,
+       .target_port = {fmt::format("{},t,0x{:04x}", login_.target, login_.portal_group),
+                       login_.portal_group, 0}});
 }
 
 void Session::end(const std::string& reason) {
@@ -69,21 +66,27 @@ void Session::end(const std::string& reason) {
   for (auto& [tag, task] : tasks) give_up(*task);
   held_.clear();
   waiting_.clear();
+  fenced_.clear();
   if (router_ != nullptr) router_->detach(nexus_);
   if (!login_.discovery) {
     log::info("session {} of {} with {} ended: {}", tsih_, login_.initiator, login_.target, reason);
   }
-  if (connection_) std::exchange(connection_, nullptr)->close(reason);
+  auto connections = std::move(connections_);
+  connections_.clear();
+  for (const auto& connection : connections) connection->close(reason);
 }
 
 SessionInfo Session::info() const {
   SessionInfo info;
   info.initiator = login_.initiator;
-  info.address = connection_ ? connection_->address() : std::string();
+  for (const auto& connection : connections_) {
+    if (!info.address.empty()) info.address += ", ";
+    info.address += connection->address();
+  }
   info.target = login_.target;
   info.isid = to_hex(std::as_bytes(std::span(login_.isid)));
   info.tsih = tsih_;
-  info.portal_group = portal_group_;
+  info.portal_group = login_.portal_group;
   info.since = since_;
   info.commands = commands_;
   info.bytes_read = bytes_read_;
@@ -93,10 +96,53 @@ SessionInfo Session::info() const {
   return info;
 }
 
+// --- command numbering (RFC 7143 4.2.2.1) --------------------------------------------------------
+
+void Session::deliver(ReceivedPdu pdu) {
+  uint32_t cmd_sn = cmd_sn_of(pdu.header);
+  if (is_superfluous(cmd_sn)) {  // another connection has brought it since its header came
+    if (pdu.task && pdu.task->live) give_up(*pdu.task);
+    return;
+  }
+  if (window_.classify(cmd_sn) == CommandWindow::Arrival::early) {
+    hold(cmd_sn, std::move(pdu));
+    return;
+  }
+  take_turn(std::move(pdu));
+  deliver_held();
+}
+
+void Session::hold(uint32_t cmd_sn, ReceivedPdu pdu) {
+  if (held_.empty()) gap_since_ = std::chrono::steady_clock::now();
+  held_.emplace(cmd_sn, std::move(pdu));
+}
+
+void Session::deliver_held() {
+  while (!held_.empty()) {
+    auto found = held_.find(window_.exp_cmd_sn());
+    if (found == held_.end()) return;
+    ReceivedPdu pdu = std::move(found->second);
+    held_.erase(found);
+    take_turn(std::move(pdu));
+  }
+}
+
+void Session::take_turn(ReceivedPdu pdu) {
+  admit_next();
+  if (!held_.empty()) gap_since_ = std::chrono::steady_clock::now();
+  // A command keeps its place in the window until it is answered, everything else is done at once.
+  if (!pdu.task) window_.release();
+  if (Connection* connection = pdu.connection) {
+    connection->dispatch(std::move(pdu));
+  } else {
+    announce_window();
+  }
+}
+
 void Session::admit_next() {
   window_.take();
   // As the initiator sees it a command is in flight until its answer has left.
-  if (window_.in_flight() + unsent_answers_ < window_.size()) return;
+  if (window_.in_flight() + unsent_answers() < window_.size()) return;
   uint32_t most = server_->limits.window;
   if (window_.size() >= most) return;
   uint32_t wanted = std::min(window_.size(), most - window_.size());
@@ -104,14 +150,13 @@ void Session::admit_next() {
   window_.grow(granted);
 }
 
-std::optional<ReceivedPdu> Session::take_held() {
-  if (held_.empty()) return std::nullopt;
-  auto found = held_.find(window_.exp_cmd_sn());
-  if (found == held_.end()) return std::nullopt;
-  ReceivedPdu pdu = std::move(found->second);
-  held_.erase(found);
-  return pdu;
+uint32_t Session::unsent_answers() const {
+  uint32_t sum = 0;
+  for (const auto& connection : connections_) sum += connection->unsent_answers();
+  return sum;
 }
+
+// --- tasks that end before their time ------------------------------------------------------------
 
 TimePoint Session::expire(TimePoint now) {
   while (!deadlines_.empty() && deadlines_.front().deadline <= now) {
@@ -127,8 +172,17 @@ TimePoint Session::expire(TimePoint now) {
     busy.status = scsi::Status::busy;
     answer(task, std::move(busy));
   }
-  // No task that is yet to come can be due before this.
-  return deadlines_.empty() ? now + server_->limits.command_timeout : deadlines_.front().deadline;
+  const Duration timeout = server_->limits.command_timeout;
+  TimePoint next = deadlines_.empty() ? now + timeout : deadlines_.front().deadline;
+  next = std::min(next, release_fenced(now));
+  if (held_.empty()) return next;  // no task that is yet to come can be due before this
+  // The missing command went down with a connection, and its initiator does not send it again:
+  // numbered requests would never have their turn any more.
+  if (now >= gap_since_ + timeout) {
+    end(fmt::format("its command {} is missing, and later ones wait for it", window_.exp_cmd_sn()));
+    return now;
+  }
+  return std::min(next, gap_since_ + timeout);
 }
 
 void Session::forget(ScsiTask& task) {
@@ -150,20 +204,12 @@ void Session::give_up(ScsiTask& task) {
   if (task.state == ScsiTask::State::running) ++detached_;
 }
 
-size_t Session::give_up_all(std::optional<scsi::LunField> lun) {
-  std::vector<ScsiTaskPtr> chosen;
-  for (auto& [tag, task] : tasks_) {
-    if (!lun || task->command.lun == *lun) chosen.push_back(task);
-  }
-  for (const ScsiTaskPtr& task : chosen) give_up(*task);
-  return chosen.size();
-}
-
 // Another nexus's task management ended them, without an answer (TAS=0). If that opened the window
 // again, nothing else may come to say so: an initiator with all its commands aborted would be
 // stuck.
 bool Session::on_tasks_cleared(scsi::LunField lun) {
-  if (give_up_all(lun) == 0) return false;
+  auto is_of_it = [lun](const ScsiTask& task) { return task.command.lun == lun; };
+  if (give_up_if(is_of_it).empty()) return false;
   announce_window();
   return true;
 }
@@ -173,7 +219,8 @@ void Session::announce_window() {
   announcement_posted_ = true;
   asio::post(server_->executor, [self = shared_from_this()] {
     self->announcement_posted_ = false;
-    if (self->connection_) self->connection_->inform(NopIn{});
+    // By all of them: one may be dead without our knowing it yet.
+    for (const auto& connection : self->connections_) connection->inform(NopIn{});
   });
 }
 

@@ -68,8 +68,8 @@ uint64_t bytes_needed(const ScsiTask& task) {
 
 }  // namespace
 
-ReceivedPdu Session::prepare(const ScsiCommand& pdu) {
-  ReceivedPdu received{pdu_cast<Bhs>(pdu), {}, {}, {}};
+ReceivedPdu Session::prepare(const ScsiCommand& pdu, Connection& connection) {
+  ReceivedPdu received{pdu_cast<Bhs>(pdu), {}, {}, {}, &connection};
   uint32_t tag = pdu.initiator_task_tag;
   bool immediate = (pdu.opcode & kImmediate) != 0;
   if (router_ == nullptr) {
@@ -84,10 +84,13 @@ ReceivedPdu Session::prepare(const ScsiCommand& pdu) {
   if (received.reject) return received;
 
   auto task = std::make_shared<ScsiTask>();
+  task->connection = &connection;
+  task->cmd_sn = pdu.cmd_sn;
   task->immediate = immediate;
   task->deadline = std::chrono::steady_clock::now() + server_->limits.command_timeout;
   task->command = to_command(pdu, nexus_);
-  task->plan = router_->plan(task->command);
+  const bool given_up = was_given_up_before_it_came(*task);
+  if (!given_up) task->plan = router_->plan(task->command);  // may use up a unit attention
   scsi::TransferPlan& plan = task->plan;
   if (!plan.final && waits_for_data_of_a_write(task->command, plan.direction)) {
     plan.final = scsi::check_condition(
@@ -111,6 +114,7 @@ ReceivedPdu Session::prepare(const ScsiCommand& pdu) {
   }
   tasks_.emplace(tag, task);
   deadlines_.push_back(*task);
+  if (given_up) give_up(*task);
   received.task = std::move(task);
   return received;
 }
@@ -118,8 +122,9 @@ ReceivedPdu Session::prepare(const ScsiCommand& pdu) {
 void Session::start(ScsiTaskPtr task) {
   ++commands_;
   if (!task->live) {  // aborted before its turn came
-    if (!task->immediate) window_.release();
-    return;
+    if (task->immediate) return;
+    window_.release();
+    return announce_window();
   }
   task->admitted = true;
   if (task->immediate) ++immediate_in_flight_;
@@ -135,9 +140,10 @@ void Session::start(ScsiTaskPtr task) {
   }
 }
 
-ScsiTaskPtr Session::expect_data(const DataOut& pdu, std::span<std::byte>& place) {
+ScsiTaskPtr Session::expect_data(const DataOut& pdu, const Connection& connection,
+                                 std::span<std::byte>& place) {
   auto found = tasks_.find(pdu.initiator_task_tag);
-  if (found == tasks_.end()) return nullptr;
+  if (found == tasks_.end() || found->second->connection != &connection) return nullptr;
   ScsiTaskPtr task = found->second;
   if (task->failure) return nullptr;
   DataOutPlan::Verdict verdict = task->data_out.data_out(pdu);
@@ -208,7 +214,7 @@ void Session::request_data(ScsiTask& task) {
     pdu.r2t_sn = request->r2t_sn;
     pdu.buffer_offset = request->offset;
     pdu.desired_data_transfer_length = request->length;
-    connection_->inform(pdu);
+    task.connection->inform(pdu);
   }
 }
 
@@ -244,8 +250,6 @@ void Session::fail_data(const ScsiTaskPtr& task) {
 
 // RFC 7143 11.4, 11.7: data, then status; a good status travels in the last Data-In.
 void Session::answer(const ScsiTaskPtr& task, scsi::ScsiResult result) {
-  if (!connection_) return;
-  ++unsent_answers_;
   bool for_other_direction =
       task->plan.direction == Direction::to_initiator && !task->plan.final && !task->command.reads;
   uint32_t expected = for_other_direction ? 0 : task->command.expected_data_length;
@@ -267,7 +271,7 @@ void Session::answer(const ScsiTaskPtr& task, scsi::ScsiResult result) {
   pdu.status = static_cast<uint8_t>(result.status);
   pdu.residual_count = residual.count;
   pdu.exp_data_sn = task->data_out.r2ts() + data_pdus;
-  connection_->respond(pdu, sense_segment(result.sense), task);
+  task->connection->respond(pdu, sense_segment(result.sense), task);
 }
 
 // Returns how many PDUs it took. With `residual`, the last one carries the status.
@@ -275,7 +279,7 @@ uint32_t Session::send_data_in(const ScsiTaskPtr& task, const scsi::ScsiResult& 
                                const Residual* residual) {
   uint32_t total = static_cast<uint32_t>(
       std::min<uint64_t>(result.data_in.size(), task->command.expected_data_length));
-  DataInPlan plan(total, login_.parameters);
+  DataInPlan plan(total, task->connection->parameters());
   uint32_t count = 0;
   for (; !plan.done(); ++count) {
     DataInPlan::Piece piece = plan.next();
@@ -290,9 +294,9 @@ uint32_t Session::send_data_in(const ScsiTaskPtr& task, const scsi::ScsiResult& 
       pdu.flags |= DataIn::kStatus | residual->flag;
       pdu.status = static_cast<uint8_t>(result.status);
       pdu.residual_count = residual->count;
-      connection_->respond(pdu, std::move(data), task);
+      task->connection->respond(pdu, std::move(data), task);
     } else {
-      connection_->inform(pdu, std::move(data), task);
+      task->connection->inform(pdu, std::move(data), task);
     }
   }
   bytes_read_ += total;

@@ -92,9 +92,10 @@ struct ServerCounts {
 // A live session, for `swiftness sessions` and `swiftness status`.
 struct SessionInfo {
   std::string initiator;  // iSCSI name
-  std::string address;    // of its connection: "192.0.2.7:41234", "[2001:db8::7]:41234"
-  std::string target;     // iSCSI name; empty for a discovery session
-  std::string isid;       // 12 hex digits
+  // Of its connections, the oldest first: "192.0.2.7:41234", "[2001:db8::7]:41234, 192.0.2.7:41235"
+  std::string address;
+  std::string target;  // iSCSI name; empty for a discovery session
+  std::string isid;    // 12 hex digits
   uint16_t tsih = 0;
   uint16_t portal_group = 0;
   std::chrono::system_clock::time_point since;

@@ -19,6 +19,8 @@ namespace swiftness::iscsi {
 using AutoUnlinked =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
+class Connection;
+
 struct ScsiTask : AutoUnlinked {  // its hook: the session's queue of deadlines
   enum class State {
     receiving,  // its own PDU, or data that comes unsolicited or was asked for
@@ -29,8 +31,12 @@ struct ScsiTask : AutoUnlinked {  // its hook: the session's queue of deadlines
   scsi::Command command;
   scsi::TransferPlan plan;
   TicketPtr ticket = std::make_shared<Ticket>();
+  // Its allegiance (RFC 7143 4.2.5.1): its data, R2Ts and answer travel there. There as long as the
+  // task is live.
+  Connection* connection = nullptr;
   TimePoint deadline;
   State state = State::receiving;
+  uint32_t cmd_sn = 0;
   bool immediate = false;
   bool admitted = false;  // its CmdSN had its turn (an immediate one's has it at once)
   bool live = true;       // neither answered nor given up

@@ -1,5 +1,7 @@
 // Task management functions (RFC 7143 11.5, 11.6). Each is answered at once: tasks are given up,
 // not awaited, and missing Data-Out is not waited for either (initiators stop sending it).
+#include <algorithm>
+
 #include "backend/base/log.h"
 #include "target/iscsi/server_state.h"
 #include "target/iscsi/session.h"
@@ -30,7 +32,8 @@ enum Response : uint8_t {  // 11.6.1
 
 }  // namespace
 
-std::optional<uint8_t> Session::manage(const TaskManagementRequest& request) {
+std::optional<uint8_t> Session::manage(const TaskManagementRequest& request,
+                                       const Connection& connection) {
   if (router_ == nullptr) return kRejected;
   scsi::LunField lun(request.lun);
   uint8_t function = request.function & 0x7f;
@@ -41,7 +44,7 @@ std::optional<uint8_t> Session::manage(const TaskManagementRequest& request) {
     case kClearTaskSet:
     case kLogicalUnitReset:
       if (!router_->has(lun, nexus_)) return kLunDoesNotExist;
-      give_up_all(lun);
+      give_up_set(lun, request, connection);
       if (function == kLogicalUnitReset) {
         router_->reset(lun, nexus_);
       } else if (function == kClearTaskSet) {
@@ -51,9 +54,9 @@ std::optional<uint8_t> Session::manage(const TaskManagementRequest& request) {
       }
       return kComplete;
     case kTargetWarmReset:
-      return reset_target();
+      return reset_target(request, connection);
     case kTargetColdReset:
-      if (uint8_t refused = reset_target()) return refused;
+      if (uint8_t refused = reset_target(request, connection)) return refused;
       server_->end_sessions_of(login_.target, "TARGET COLD RESET by " + login_.initiator);
       return std::nullopt;
     case kTaskReassign:
@@ -65,11 +68,41 @@ std::optional<uint8_t> Session::manage(const TaskManagementRequest& request) {
   }
 }
 
-uint8_t Session::reset_target() {
+uint8_t Session::reset_target(const TaskManagementRequest& request, const Connection& connection) {
   if (!router_->reset_all(nexus_)) return kNotAuthorized;
-  give_up_all(std::nullopt);
+  give_up_set(std::nullopt, request, connection);
   log::warning("{} has reset target {}", login_.initiator, login_.target);
   return kComplete;
+}
+
+// 4.2.3.3: what its initiator sent before the request. Of what came by the request's connection
+// that is all; what came by others, or comes by them only now, tells by its CmdSN.
+void Session::give_up_set(std::optional<scsi::LunField> lun, const TaskManagementRequest& request,
+                          const Connection& connection) {
+  const uint32_t before = request.cmd_sn;
+  give_up_if([&](const ScsiTask& task) {
+    bool sent_before =
+        task.connection == &connection || task.immediate || serial_less(task.cmd_sn, before);
+    return sent_before && (!lun || task.command.lun == *lun);
+  });
+  forget_what_came();
+  std::erase_if(given_up_, [&](const GivenUp& old) { return old.lun == lun; });
+  bool may_come = connections_.size() > 1 && serial_less(window_.exp_cmd_sn(), before);
+  bool possible = !serial_less(window_.max_cmd_sn() + 1, before);
+  if (may_come && possible) given_up_.push_back({lun, before});
+}
+
+void Session::forget_what_came() {
+  std::erase_if(given_up_,
+                [&](const GivenUp& old) { return !serial_less(window_.exp_cmd_sn(), old.before); });
+}
+
+bool Session::was_given_up_before_it_came(const ScsiTask& task) {
+  if (given_up_.empty()) return false;
+  forget_what_came();
+  return !task.immediate && std::ranges::any_of(given_up_, [&](const GivenUp& set) {
+    return serial_less(task.cmd_sn, set.before) && (!set.lun || task.command.lun == *set.lun);
+  });
 }
 
 uint8_t Session::abort_task(const TaskManagementRequest& request) {
@@ -82,15 +115,18 @@ uint8_t Session::abort_task(const TaskManagementRequest& request) {
     return kComplete;
   }
   // 11.6.1 b): not here yet, but inside the window and sent before this request: from now on it
-  // counts as received. What is next in order is skipped; what lies behind a gap is left to come.
+  // counts as received.
   uint32_t referenced = request.ref_cmd_sn;
-  if (window_.classify(referenced) == CommandWindow::Arrival::next &&
-      serial_less(referenced, request.cmd_sn)) {
+  if (is_superfluous(referenced) || !serial_less(referenced, request.cmd_sn)) {
+    return kTaskDoesNotExist;
+  }
+  if (window_.classify(referenced) == CommandWindow::Arrival::next) {
     window_.take();
     window_.release();
-    return kComplete;
+  } else {
+    hold(referenced, {});
   }
-  return kTaskDoesNotExist;
+  return kComplete;
 }
 
 }  // namespace swiftness::iscsi

@@ -37,7 +37,7 @@ class ChapLogin : public testing::Test {
     login_.emplace(LoginEnvironment{
         .targets = std::make_shared<const std::vector<TargetNode>>(std::vector<TargetNode>{node}),
         .discovery_chap = one_way(),
-        .session_exists = [](const Isid&, uint16_t) { return false; }});
+        .session_to_join = [](const Isid&, uint16_t) { return nullptr; }});
   }
   Login::Answer send(uint8_t flags, const std::string& text) {
     return login_->receive(request(flags), text);

@@ -8,13 +8,6 @@ namespace swiftness::iscsi {
 namespace {
 
 using Kind = Login::Answer::Kind;
-constexpr const char* kName = "iqn.2026-11.org.swiftness:vm";
-constexpr const char* kHost = "iqn.1993-08.org.debian:01:host1";
-
-// Stages and their bits in the flags byte.
-constexpr uint8_t kSecurityToOperational = 0x81;
-constexpr uint8_t kOperationalToFull = 0x87;
-constexpr uint8_t kSecurityToFull = 0x83;
 
 TargetList targets() {
   TargetNode open;
@@ -31,10 +24,10 @@ TargetList targets() {
       std::vector<TargetNode>{open, closed, elsewhere});
 }
 
-Login login(bool session_exists = false) {
+Login login() {
   return Login({.targets = targets(),
                 .portal_group = 1,
-                .session_exists = [=](const Isid&, uint16_t) { return session_exists; }});
+                .session_to_join = [](const Isid&, uint16_t) { return nullptr; }});
 }
 
 std::string who(std::string_view target = kName) {
@@ -93,7 +86,7 @@ TEST(Login, WindowsInTwoStages) {
                                {"InitialR2T", "No"},
                                {"ImmediateData", "Yes"},
                                {"MaxBurstLength", "262144"},
-                               {"MaxConnections", "1"},
+                               {"MaxConnections", "8"},
                                {"MaxOutstandingR2T", "16"},
                                {"DefaultTime2Wait", "0"},
                                {"DefaultTime2Retain", "0"},
@@ -128,7 +121,9 @@ TEST(Login, ResultFunctions) {
       {"HeaderDigest", "None,CRC32C", "None"},
       {"HeaderDigest", "X-own,CRC32C", "CRC32C"},
       {"DataDigest", "X-own", "Reject"},
-      {"MaxConnections", "8", "1"},
+      {"MaxConnections", "1", "1"},
+      {"MaxConnections", "8", "8"},
+      {"MaxConnections", "65535", "8"},
       {"MaxConnections", "0", "Reject"},
       {"InitialR2T", "Yes", "Yes"},
       {"InitialR2T", "No", "No"},
@@ -290,8 +285,7 @@ TEST(Login, VersionAndSessionRefusals) {
   EXPECT_EQ(status(login().receive(pdu, who())), 0x0205);
   pdu = request(kSecurityToOperational);
   pdu.tsih = 7;
-  EXPECT_EQ(status(login(false).receive(pdu, who())), 0x020a);
-  EXPECT_EQ(status(login(true).receive(pdu, who())), 0x0206);
+  EXPECT_EQ(status(login().receive(pdu, who())), 0x020a);
 }
 
 TEST(Login, LaterRequestsMustAgreeWithTheFirst) {

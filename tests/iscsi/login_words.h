@@ -10,6 +10,14 @@
 
 namespace swiftness::iscsi {
 
+inline constexpr const char* kName = "iqn.2026-11.org.swiftness:vm";
+inline constexpr const char* kHost = "iqn.1993-08.org.debian:01:host1";
+
+// Stages and their bits in the flags byte.
+inline constexpr uint8_t kSecurityToOperational = 0x81;
+inline constexpr uint8_t kOperationalToFull = 0x87;
+inline constexpr uint8_t kSecurityToFull = 0x83;
+
 inline std::string keys(
     std::initializer_list<std::pair<std::string_view, std::string_view>> pairs) {
   std::string text;

@@ -10,9 +10,6 @@ namespace {
 using namespace iscsi;
 using std::chrono::milliseconds;
 
-constexpr uint8_t kAbortTask = 1, kAbortTaskSet = 2, kClearTaskSet = 4, kLunReset = 5,
-                  kTargetWarmReset = 6, kTargetColdReset = 7;
-
 // Queues `count` writes that hang in the disk, beside those that hang there already.
 std::vector<uint32_t> hang_writes(TestTarget& target, RawInitiator& initiator, size_t count) {
   target.hang();

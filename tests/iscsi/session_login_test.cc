@@ -52,17 +52,6 @@ TEST(LoginOnTheWire, RefusalsWithExactStatusAndThenTheEnd) {
   EXPECT_EQ(status(options), 0x020a);
 }
 
-TEST(LoginOnTheWire, ASecondConnectionOfASessionIsRefused) {
-  TestTarget target;
-  auto first = target.connect();
-  auto answer = first.login(to(kTarget));
-  LoginOptions options = to(kTarget);
-  options.tsih = answer->as<LoginResponse>().tsih;
-  auto second = target.connect();
-  EXPECT_EQ(RawInitiator::login_status(second.login(options)), 0x0206);
-  EXPECT_TRUE(first.nop("alive"));
-}
-
 TEST(LoginOnTheWire, OtherPdusBeforeLoginAreRefused) {
   TestTarget target;
   auto initiator = target.connect();

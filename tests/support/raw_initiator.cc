@@ -39,6 +39,22 @@ void append(Octets& out, std::span<const std::byte> bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
+// Of the kinds that come besides logins and answers of commands, which are looked after there.
+bool takes_stat_sn(const Bhs& header) {
+  switch (header.kind()) {
+    case Opcode::nop_in:
+      return header.initiator_task_tag != kReservedTag;
+    case Opcode::task_management_response:
+    case Opcode::text_response:
+    case Opcode::logout_response:
+    case Opcode::async_message:
+    case Opcode::reject:
+      return true;
+    default:
+      return false;
+  }
+}
+
 void append_digest(Octets& out, uint32_t crc) {
   std::array<std::byte, 4> digest;
   store_le(digest.data(), crc);
@@ -218,6 +234,7 @@ std::optional<ReceivedPdu> RawInitiator::receive(Timeout timeout) {
       auto numbers = pdu->as<NopIn>();
       exp_cmd_sn = numbers.exp_cmd_sn;
       max_cmd_sn = numbers.max_cmd_sn;
+      if (takes_stat_sn(pdu->header)) exp_stat_sn = numbers.stat_sn + 1;
       return pdu;
     }
     if (!fill(deadline)) return std::nullopt;
@@ -250,7 +267,7 @@ std::optional<ReceivedPdu> RawInitiator::login_step(uint8_t flags, const KeyList
   request.isid = options.isid;
   request.tsih = options.tsih;
   request.initiator_task_tag = 0;
-  request.cid = 1;
+  request.cid = options.cid;
   request.cmd_sn = cmd_sn;
   request.exp_stat_sn = exp_stat_sn;
   queue(request, encode(keys));
@@ -465,6 +482,15 @@ std::optional<ScsiAnswer> RawInitiator::run(const ScsiRequest& request, Timeout 
   return complete(queue_command(request), timeout);
 }
 
+void RawInitiator::acknowledge() {
+  NopOut pdu;
+  pdu.opcode |= kImmediate;
+  pdu.cmd_sn = cmd_sn;
+  pdu.exp_stat_sn = exp_stat_sn;
+  queue(pdu);
+  flush();
+}
+
 std::optional<ReceivedPdu> RawInitiator::nop(std::string_view payload, Timeout timeout) {
   NopOut pdu;
   pdu.opcode |= kImmediate;
@@ -500,10 +526,11 @@ std::optional<uint8_t> RawInitiator::task_management(uint8_t function, uint64_t 
   return answer->as<TaskManagementResponse>().response;
 }
 
-std::optional<ReceivedPdu> RawInitiator::logout(Timeout timeout) {
+std::optional<ReceivedPdu> RawInitiator::logout(uint8_t reason, uint16_t cid, Timeout timeout) {
   LogoutRequest pdu;
+  pdu.reason = kFinal | reason;
   pdu.initiator_task_tag = next_tag++;
-  pdu.cid = 1;
+  pdu.cid = cid;
   pdu.cmd_sn = cmd_sn;
   pdu.exp_stat_sn = exp_stat_sn;
   queue(pdu);

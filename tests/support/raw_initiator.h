@@ -77,10 +77,15 @@ struct LoginOptions {
   std::string initiator = "iqn.2026-11.org.swiftness.test:initiator";
   std::string target;  // empty: a discovery session
   iscsi::Isid isid{0x40, 0x00, 0x01, 0x37, 0x00, 0x01};
-  uint16_t tsih = 0;
+  uint16_t tsih = 0;  // of the session to join
+  uint16_t cid = 1;
   KeyList keys;  // operational keys of the second stage, instead of the usual ones
   bool header_digest = false, data_digest = false;
 };
+
+// Task management functions (RFC 7143 11.5.1)
+inline constexpr uint8_t kAbortTask = 1, kAbortTaskSet = 2, kClearTaskSet = 4, kLunReset = 5,
+                         kTargetWarmReset = 6, kTargetColdReset = 7;
 
 class RawInitiator {
  public:
@@ -118,11 +123,13 @@ class RawInitiator {
   std::optional<ScsiAnswer> complete(uint32_t tag, Timeout timeout = kPatience);
   std::optional<ScsiAnswer> complete_any(Timeout timeout = kPatience);
   std::optional<ScsiAnswer> run(const ScsiRequest& request, Timeout timeout = kPatience);
+  void acknowledge();  // all it has received; asks for nothing
   std::optional<ReceivedPdu> nop(std::string_view payload, Timeout timeout = kPatience);
   std::optional<ReceivedPdu> text(const KeyList& keys, Timeout timeout = kPatience);
   std::optional<uint8_t> task_management(uint8_t function, uint64_t lun, uint32_t tag = 0xffffffff,
                                          uint32_t ref_cmd_sn = 0, Timeout timeout = kPatience);
-  std::optional<ReceivedPdu> logout(Timeout timeout = kPatience);
+  std::optional<ReceivedPdu> logout(uint8_t reason = 0, uint16_t cid = 1,
+                                    Timeout timeout = kPatience);
 
   // The next PDU of this kind; commands' PDUs on the way are looked after, others are skipped.
   std::optional<ReceivedPdu> receive_kind(iscsi::Opcode kind, Timeout timeout = kPatience);
