@@ -245,6 +245,7 @@ Result<ChunkHeader> decode_chunk_header(const Uuid& volume, std::span<const std:
   out.first_position = LogPosition(in->number<uint64_t>());
   out.position_count = in->number<uint64_t>();
   out.object_size = in->number<uint64_t>();
+  if (out.object_size > kChunkBytes) in->fail();
   if (in->number<uint32_t>() != 0) in->fail();  // records this version does not know
   size_t extents = in->count(kChunkExtentBytes);
   out.extents.reserve(extents);

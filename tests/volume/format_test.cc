@@ -164,5 +164,15 @@ TEST(Format, AnotherVolumeOrKindIsRefused) {
   EXPECT_FALSE(decode_start(kGoldenVolume, encode(kGoldenVolume, claim())).ok());
 }
 
+TEST(Format, AChunkLargerThanChunksAreIsRefused) {
+  ChunkHeader header;
+  header.era = kGoldenEra;
+  header.sequence = Sequence(1);
+  header.object_size = kChunkBytes;
+  EXPECT_TRUE(decode_chunk_header(kGoldenVolume, encode(kGoldenVolume, header)).ok());
+  header.object_size = kChunkBytes + 1;
+  EXPECT_FALSE(decode_chunk_header(kGoldenVolume, encode(kGoldenVolume, header)).ok());
+}
+
 }  // namespace
 }  // namespace swiftness
