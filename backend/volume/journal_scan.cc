@@ -67,6 +67,7 @@ class Evidence {
 
   // The header alone: it has a checksum of its own, and data may be torn.
   Async<void> weigh(uint64_t at, size_t size) {
+    if (size > ring_.bytes()) co_return Result<void>();
     Result<Buffer> bytes = co_await ring_.read(at, size);
     if (!bytes) co_return unless_corrupt(bytes.error());
     Result<JournalRecordHeader> header = decode_record_header(bytes->bytes());

@@ -121,8 +121,6 @@ std::vector<Bytes> record_seeds() {
 
 constexpr uint64_t kGeneration = 0x1122334455667788;
 
-constexpr size_t kLeastRing = 128 << 10;  // any record fits; the smallest there are have 64 MiB
-
 // The first 512 bytes are a superblock, the others a ring.
 void run_journal(std::span<const std::byte> input) {
   if (input.size() < kSuperblockBytes + kSectorBytes) return;
@@ -137,7 +135,7 @@ void run_journal(std::span<const std::byte> input) {
   CHECK(decode_superblock(encode(superblock)).superblock == superblock);
 
   const std::span<const std::byte> content = input.subspan(kSuperblockBytes);
-  superblock.ring_bytes = std::max(padded_to_sector(content.size()), kLeastRing);
+  superblock.ring_bytes = padded_to_sector(content.size());
   auto disk = std::make_shared<MemoryDisk>(kRingStart + superblock.ring_bytes);
   std::memcpy(disk->bytes.data() + kRingStart, content.data(), content.size());
   const std::span<std::byte> ring = std::span(disk->bytes).subspan(kRingStart);

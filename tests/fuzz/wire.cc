@@ -170,10 +170,17 @@ class Proof {
 void run_login(std::span<const std::byte> input) {
   if (input.empty()) return;
   const auto how = std::to_integer<uint8_t>(input[0]);
+  LoginResult leading;  // of a session that a login with a TSIH may join
+  leading.portal_group = 1;
+  leading.initiator = kInitiator;
+  leading.target = kOpenTarget;
+  leading.parameters.max_connections = 8;
   Login login({.targets = targets(),
                .discovery_chap = {ChapSecret{"host1", kSecret}, {}},
                .portal_group = 1,
-               .session_exists = [=](const Isid&, uint16_t) { return (how & 1) != 0; }});
+               .session_to_join = [&](const Isid&, uint16_t) {
+                 return (how & 1) != 0 ? &leading : nullptr;
+               }});
   Proof proof;
   const Reading reading =
       read_pdus(input.subspan(1), {.max_data_segment = kLoginMaxRecv}, SIZE_MAX);
@@ -246,9 +253,20 @@ std::vector<Bytes> login_seeds() {
   Bytes pieces{std::byte{0}};
   append_pdu(pieces, request(0x40), chap.substr(0, 70));
   append_pdu(pieces, request(0x00), chap.substr(70));
+  Bytes joining{std::byte{1}};
+  LoginRequest another = request(0x87);
+  another.tsih = 1;
+  another.cid = 2;
+  append_pdu(joining, another,
+             pairs({{"InitiatorName", kInitiator},
+                    {"SessionType", "Normal"},
+                    {"TargetName", kOpenTarget},
+                    {"AuthMethod", "None"},
+                    {"MaxConnections", "8"},
+                    {"DataDigest", "CRC32C"}}));
   Bytes around{std::byte{0}};  // without the proof, which is refused
   append_pdu(around, request(0x87), chap);
-  return {open, mutual, discovery, pieces, around};
+  return {open, mutual, discovery, pieces, joining, around};
 }
 
 // ---- text --------------------------------------------------------------------------------------
