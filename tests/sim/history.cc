@@ -33,8 +33,9 @@ double some_of(Chance& chance, double most) {
 WorldOptions random_world(Chance chance) {
   WorldOptions out;
   out.block_size = chance.one_in(4) ? 4096 : 512;
-  // As the product has it in most; without a journal in some.
-  out.journals = !chance.one_in(5);
+  // As the product has it in most; a journal is a second guard that hides what is wrong with the
+  // first, so there are enough without.
+  out.journals = !chance.one_in(3);
   out.durable_in_journal = out.journals && !chance.one_in(4);
   if (chance.one_in(2)) out.forced = 0.3;
   if (chance.one_in(6)) return out;  // a fine day: crashes only
@@ -319,6 +320,8 @@ void History::change_the_weather() {
 }
 
 void History::boot(Gateway& gateway) {
+  // An attach is where trouble of the store can do most harm.
+  if (bad_weather_ && !resting_ && chance_.one_in(3)) change_the_weather();
   gateway.boot(random_options(chance_, world_), random_workload(chance_));
   // Many die young: in the midst of attaching.
   if (chance_.one_in(6)) gateway.crash_in(chance_.below(2000), some_crash());
