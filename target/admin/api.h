@@ -7,6 +7,8 @@
 //   GET  /volumes         VolumeList
 //   GET  /volumes/NAME    VolumeReport
 //   POST /volumes         CreateVolume -> VolumeReport (201); Unix socket only
+//   POST /drain           Drain -> StatusReport; Unix socket only
+//   POST /resume          StatusReport: takes initiators again; Unix socket only
 //   GET  /sessions        array of SessionReport
 //   GET  /targets         array of TargetReport
 // An error is { "error": "what is wrong" } with a matching HTTP status.
@@ -66,6 +68,11 @@ struct CreateVolume {
   std::string store;  // empty: the only store of the configuration
   uint64_t size = 0;  // bytes
   uint32_t block_size = 512;
+};
+
+// Initiators shall log out, and not come back for the time being. A restart forgets it.
+struct Drain {
+  std::string to;  // "address:port" of another gateway's portal, where they are sent; may be empty
 };
 
 struct SessionReport {
@@ -130,6 +137,8 @@ struct StatusReport {
   std::vector<VolumeReport> volumes;  // the configured ones
   uint64_t sessions = 0;
   uint64_t targets = 0;
+  bool drained = false;  // no initiator may log in
+  std::string moved_to;  // and is sent there
   InitiatorCounts initiators;
 };
 

@@ -29,6 +29,6 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InitiatorCounts, logins, logins_
                                                 pdus_rejected, commands_timed_out)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(StatusReport, name, version, pid, started, ready,
                                                 state_dir, portals, volumes, sessions, targets,
-                                                initiators)
+                                                drained, moved_to, initiators)
 
 }  // namespace swiftness::admin

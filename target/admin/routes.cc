@@ -73,6 +73,23 @@ asio::awaitable<Response> create(Service& service, std::string body) {
   co_return reply(201, *created);
 }
 
+Response drain(Service& service, const std::string& body) {
+  json request = json::parse(body, nullptr, false);
+  if (!request.is_object()) return failure(400, "the request is not a JSON object");
+  for (const auto& [key, value] : request.items()) {
+    if (key != "to") return failure(400, fmt::format("unknown key \"{}\"", key));
+    if (!value.is_string()) return failure(400, "\"to\" must be a string");
+  }
+  Result<void> done = service.drain({request.value("to", "")});
+  if (!done) return failure(done.error());
+  return reply(200, service.status());
+}
+
+Response resume(Service& service) {
+  service.resume();
+  return reply(200, service.status());
+}
+
 asio::awaitable<Response> read(Service& service, std::string path) {
   if (path == "/healthz") co_return reply(200, {{"status", "ok"}});
   if (path == "/readyz") co_return readiness(service.status());
@@ -92,11 +109,19 @@ asio::awaitable<Response> read(Service& service, std::string path) {
   co_return failure(404, fmt::format("there is no {}", path));
 }
 
+bool changes_something(const std::string& path) {
+  return path == "/volumes" || path == "/drain" || path == "/resume";
+}
+
 asio::awaitable<Response> route(Service& service, Request request) {
-  if (request.method == "POST" && request.path == "/volumes") {
-    return create(service, std::move(request.body));
+  if (request.method == "GET") {
+    Response response = co_await read(service, std::move(request.path));
+    co_return response;
   }
-  return read(service, std::move(request.path));
+  if (request.path == "/drain") co_return drain(service, request.body);
+  if (request.path == "/resume") co_return resume(service);
+  Response response = co_await create(service, std::move(request.body));
+  co_return response;
 }
 
 // "[::1]:9730" -> "::1", "localhost:9730" -> "localhost"
@@ -124,8 +149,8 @@ std::string why_refused(const Request& request) {
 asio::awaitable<Response> answer(Service& service, Request request) {
   std::string refused = why_refused(request);
   if (!refused.empty()) co_return failure(403, refused);
-  bool creates = request.method == "POST" && request.path == "/volumes";
-  if (request.method != "GET" && !creates) {
+  bool changes = request.method == "POST" && changes_something(request.path);
+  if (request.method != "GET" && !changes) {
     co_return failure(405, fmt::format("{} {} is not possible", request.method, request.path));
   }
   std::string what = request.method + " " + request.path;

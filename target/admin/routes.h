@@ -35,6 +35,8 @@ class Service {
   virtual asio::awaitable<VolumeList> volumes() = 0;  // asks the stores; bounded in time
   virtual Async<VolumeReport> volume(std::string name) = 0;
   virtual Async<VolumeReport> create_volume(CreateVolume request) = 0;
+  virtual Result<void> drain(Drain request) = 0;
+  virtual void resume() = 0;
 };
 
 // The service outlives the answer. Never throws.

@@ -90,6 +90,10 @@ int print_status(const admin::StatusReport& status) {
              status.pid, human_age(std::time(nullptr) - status.started));
   fmt::print("State folder {}, {} targets, {} sessions\n", status.state_dir, status.targets,
              status.sessions);
+  if (status.drained) {
+    fmt::print("Drained: no initiator may log in{}\n",
+               status.moved_to.empty() ? "" : ", they are sent to " + status.moved_to);
+  }
   const admin::InitiatorCounts& counts = status.initiators;
   fmt::print("Since then {} logins, {} refused", counts.logins, counts.logins_refused);
   if (counts.connections_refused > 0) {
@@ -235,6 +239,28 @@ int status(const Common& common) {
 int sessions(const Common& common) {
   return show(common, "/sessions", &print_sessions);
 }
+
+namespace {
+
+int change(const Common& common, const std::string& path, const json& request) {
+  std::variant<Client, int> client = connect(common);
+  if (const int* code = std::get_if<int>(&client)) return *code;
+  Result<json> answer = std::get<Client>(client).post(path, request);
+  if (!answer) return fail(answer.error());
+  if (!common.json) return print_status(answer->get<admin::StatusReport>());
+  fmt::print("{}\n", answer->dump(2));
+  return kDone;
+}
+
+}  // namespace
+
+int drain(const Common& common, const std::string& to) {
+  return change(common, "/drain", {{"to", to}});
+}
+int resume(const Common& common) {
+  return change(common, "/resume", json::object());
+}
+
 int target_list(const Common& common) {
   return show(common, "/targets", &print_targets);
 }

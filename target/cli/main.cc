@@ -26,6 +26,7 @@ struct Words {
   VolumeToCheck check;
   std::string volume;
   std::string file;
+  std::string drain_to;
   std::function<int()> chosen;
 };
 
@@ -115,6 +116,15 @@ void add_volume_commands(CLI::App& app, Words& words) {
   add_volume_check(*volume, words);
 }
 
+constexpr const char* kDrainFooter =
+    R"(Sessions that do not log out within 2 s are closed. With --to, logins are answered with this
+address (login redirection); initiators go there and come back by themselves. Without it they are
+refused, and initiators keep trying. Volumes stay attached: to move them, stop this gateway before
+the other attaches. A restart forgets the drain.
+
+Example:
+  swiftness drain --to 192.0.2.7)";
+
 void add_config_commands(CLI::App& app, Words& words) {
   CLI::App* config = app.add_subcommand("config", "Configurations: check, example");
 
@@ -152,6 +162,22 @@ void add_commands(CLI::App& app, Words& words) {
   sessions_command->footer("Example:\n  swiftness sessions --json");
   sessions_command->callback(
       [&words] { words.chosen = [&words] { return sessions(words.common); }; });
+
+  CLI::App* drain_command = reading(
+      app.add_subcommand("drain", "Ask all initiators to log out, and let none log in"), words);
+  drain_command->fallthrough();
+  drain_command->footer(kDrainFooter);
+  drain_command
+      ->add_option("--to", words.drain_to, "A portal of the gateway that has the targets meanwhile")
+      ->type_name("ADDRESS[:PORT]");
+  drain_command->callback(
+      [&words] { words.chosen = [&words] { return drain(words.common, words.drain_to); }; });
+
+  CLI::App* resume_command =
+      reading(app.add_subcommand("resume", "Let initiators log in again after a drain"), words);
+  resume_command->fallthrough();
+  resume_command->footer("Example:\n  swiftness resume");
+  resume_command->callback([&words] { words.chosen = [&words] { return resume(words.common); }; });
 
   CLI::App* target = app.add_subcommand("target", "Targets: list")->fallthrough();
   CLI::App* targets =

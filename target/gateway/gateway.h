@@ -85,6 +85,8 @@ class Gateway final : private admin::Service {
   asio::awaitable<admin::VolumeList> volumes() override;
   Async<admin::VolumeReport> volume(std::string name) override;
   Async<admin::VolumeReport> create_volume(admin::CreateVolume request) override;
+  Result<void> drain(admin::Drain request) override;
+  void resume() override;
 
   admin::VolumeReport report(const ServedVolume& served) const;
   Result<std::string> store_to_create_in(const admin::CreateVolume& request) const;

@@ -109,6 +109,10 @@ admin::StatusReport Gateway::status() const {
   for (const auto& volume : volumes_) out.volumes.push_back(report(*volume));
   out.sessions = server_->sessions().size();
   out.targets = config_.targets.size();
+  if (const std::optional<iscsi::Drain>& drained = server_->drained()) {
+    out.drained = true;
+    out.moved_to = drained->moved_to;
+  }
   const iscsi::ServerCounts& counts = server_->counts();
   out.initiators = {counts.logins,
                     counts.logins_refused,
@@ -117,6 +121,26 @@ admin::StatusReport Gateway::status() const {
                     counts.pdus_rejected,
                     counts.commands_timed_out};
   return out;
+}
+
+Result<void> Gateway::drain(admin::Drain request) {
+  std::string to;
+  if (!request.to.empty()) {
+    std::optional<config::Endpoint> portal = config::parse_endpoint(request.to, 3260);
+    if (!portal) {
+      return Error(ErrorCode::invalid,
+                   fmt::format("\"{}\" is not ADDRESS or ADDRESS:PORT", request.to));
+    }
+    to = config::to_string(*portal);
+  }
+  log::info("drained: initiators are asked to log out{}", to.empty() ? "" : " and sent to " + to);
+  server_->drain({to});
+  return {};
+}
+
+void Gateway::resume() {
+  log::info("initiators may log in again");
+  server_->resume();
 }
 
 std::vector<admin::SessionReport> Gateway::sessions() const {

@@ -43,6 +43,7 @@ Task Connection::serve(std::shared_ptr<Connection> self) {
   c.login_.emplace(LoginEnvironment{.targets = c.server_->targets,
                                     .discovery_chap = c.server_->discovery_chap,
                                     .portal_group = c.portal_.group,
+                                    .drain = c.server_->drain,
                                     .session_to_join = [&c](const Isid& isid, uint16_t tsih) {
                                       return c.login_of_joined(isid, tsih);
                                     }});
@@ -172,8 +173,8 @@ void Connection::ask_for_acknowledgement() {
 bool Connection::on_login_pdu(const Bhs& header) {
   LoginRequest request = pdu_cast<LoginRequest>(header);
   if (header.kind() != Opcode::login_request) {
-    return answer_login(request, Login::refuse(request, LoginStatus::invalid_during_login,
-                                               "a PDU that is no login request"));
+    return answer_login(request, Login::refuse(request, {LoginStatus::invalid_during_login,
+                                                         "a PDU that is no login request"}));
   }
   Login::Answer answer = login_->receive(request, segment_.text());
   return answer_login(request, std::move(answer));
@@ -184,7 +185,7 @@ bool Connection::answer_login(const LoginRequest& request, Login::Answer answer)
   if (answer.kind == Kind::complete) {
     Login::Verdict refused = enter_session();
     if (refused) {
-      answer = Login::refuse(request, refused->status, std::move(refused->reason));
+      answer = Login::refuse(request, std::move(*refused));
     } else {
       answer.header.tsih = session_->tsih();
     }
@@ -226,6 +227,7 @@ Login::Verdict Connection::enter_session() {
   using Refusal = Login::Refusal;
   const LoginResult& login = login_->result();
   if (server_->stopping) return Refusal{LoginStatus::service_unavailable, "the gateway stops"};
+  if (server_->drain && !login.discovery) return Login::drained(*server_->drain, login.initiator);
   if (login.tsih == 0) {
     session_ = server_->open_session(login);
     if (session_) return std::nullopt;

@@ -33,21 +33,35 @@ LoginResponse answer_to(const LoginRequest& request) {
 
 }  // namespace
 
-Login::Answer Login::refuse(const LoginRequest& request, LoginStatus status, std::string reason) {
+Login::Answer Login::refuse(const LoginRequest& request, Refusal refusal) {
   Answer answer;
   answer.kind = Answer::Kind::failed;
   answer.header = answer_to(request);
-  answer.header.status_class = static_cast<uint8_t>(static_cast<uint16_t>(status) >> 8);
-  answer.header.status_detail = static_cast<uint8_t>(status);
-  answer.reason = std::move(reason);
+  answer.header.status_class = static_cast<uint8_t>(static_cast<uint16_t>(refusal.status) >> 8);
+  answer.header.status_detail = static_cast<uint8_t>(refusal.status);
+  answer.text = std::move(refusal.text);
+  answer.reason = std::move(refusal.reason);
   return answer;
+}
+
+// 11.13.5, 13.8: where else the targets are, if that was said.
+Login::Refusal Login::drained(const Drain& drain, const std::string& initiator) {
+  if (drain.moved_to.empty()) {
+    return {LoginStatus::service_unavailable,
+            fmt::format("initiator {}: the gateway is drained", initiator)};
+  }
+  Refusal out{
+      LoginStatus::target_moved_temporarily,
+      fmt::format("initiator {}: the gateway is drained, sent to {}", initiator, drain.moved_to)};
+  append_key(out.text, "TargetAddress", drain.moved_to);
+  return out;
 }
 
 Login::Answer Login::receive(const LoginRequest& request, std::string_view text) {
   Verdict bad = check_header(request);
-  if (bad) return refuse(request, bad->status, std::move(bad->reason));
+  if (bad) return refuse(request, std::move(*bad));
   if (!text_.add(text)) {
-    return refuse(request, LoginStatus::initiator_error, "more than 8 KiB of login text");
+    return refuse(request, {LoginStatus::initiator_error, "more than 8 KiB of login text"});
   }
   Answer answer;
   answer.header = answer_to(request);
@@ -56,9 +70,9 @@ Login::Answer Login::receive(const LoginRequest& request, std::string_view text)
 
   Result<TextKeys> keys = TextKeys::parse(text_.text());
   text_.clear();
-  if (!keys) return refuse(request, LoginStatus::initiator_error, keys.error().message());
+  if (!keys) return refuse(request, {LoginStatus::initiator_error, keys.error().message()});
   bad = take_keys(*keys, (request.flags & kTransit) != 0, answer.text);
-  if (bad) return refuse(request, bad->status, std::move(bad->reason));
+  if (bad) return refuse(request, std::move(*bad));
   CHECK(answer.text.size() <= kLoginMaxRecv);
 
   if ((request.flags & kTransit) && authenticated()) {
@@ -185,6 +199,7 @@ Login::Verdict Login::find_target_node(const TextKeys& keys) {
                    fmt::format("initiator {} is not in the access list of {}", result_.initiator,
                                target_->name)};
   }
+  if (environment_.drain) return drained(*environment_.drain, result_.initiator);
   secrets_ = chap_of(*target_, result_.initiator);
   result_.target = target_->name;
   result_.grant = std::move(*grant);

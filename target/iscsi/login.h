@@ -19,6 +19,7 @@ namespace swiftness::iscsi {
 
 enum class LoginStatus : uint16_t {  // 11.13.5: class and detail
   success = 0x0000,
+  target_moved_temporarily = 0x0101,
   initiator_error = 0x0200,
   authentication_failure = 0x0201,
   authorization_failure = 0x0202,
@@ -42,6 +43,7 @@ struct LoginEnvironment {
   TargetList targets;
   ChapSecrets discovery_chap{};  // for discovery sessions; a target's are in its access list
   uint16_t portal_group = 1;
+  std::optional<Drain> drain{};  // no normal sessions at the moment
   // The leading login of the live session with this ISID and TSIH, which a login with a TSIH wants
   // to join; nullptr when there is none. The pointer is used before anything else runs.
   std::function<const LoginResult*(const Isid& isid, uint16_t tsih)> session_to_join;
@@ -81,13 +83,15 @@ class Login {
   struct Refusal {
     LoginStatus status;
     std::string reason;
+    std::string text{};  // keys of the response
   };
   using Verdict = std::optional<Refusal>;  // nothing: fine
 
   const LoginResult& result() const noexcept { return result_; }
 
-  // A refusal with a status of the caller's: no room for a session, a PDU that is no login request.
-  static Answer refuse(const LoginRequest& request, LoginStatus status, std::string reason);
+  // A refusal of the caller's: no room for a session, a PDU that is no login request.
+  static Answer refuse(const LoginRequest& request, Refusal refusal);
+  static Refusal drained(const Drain& drain, const std::string& initiator);
 
  private:
   enum class Stage : uint8_t { security = 0, operational = 1, full_feature = 3 };

@@ -76,6 +76,22 @@ bool Server::drop_session(uint16_t tsih) {
   return true;
 }
 
+void Server::drain(Drain drain) {
+  state_->drain = std::move(drain);
+  for (const auto& connection : state_->live_connections()) {
+    const auto& session = connection->session();
+    if (session && !session->login().discovery) connection->ask_to_leave("the gateway is drained");
+  }
+}
+
+void Server::resume() {
+  state_->drain.reset();
+}
+
+const std::optional<Drain>& Server::drained() const noexcept {
+  return state_->drain;
+}
+
 Task Server::stop() {
   state_->stopping = true;
   for (const auto& portal : portals_) portal->close();

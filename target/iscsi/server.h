@@ -46,6 +46,12 @@ class Server {
   const ServerCounts& counts() const noexcept;
   bool drop_session(uint16_t tsih);  // closes it at once; false: no such session
 
+  // From now on a login to a target is refused, and sent to `drain.moved_to` if that says where
+  // (11.13.5); sessions are asked to log out, then closed. Discovery goes on.
+  void drain(Drain drain);
+  void resume();
+  const std::optional<Drain>& drained() const noexcept;
+
   // Stops listening, asks initiators to log out, closes what is left after limits.logout_grace.
   // Commands are given up, not awaited.
   Task stop();

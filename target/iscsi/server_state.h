@@ -29,6 +29,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   std::vector<PortalConfig> portals;                      // with the ports they really have
   std::map<uint16_t, std::shared_ptr<Session>> sessions;  // by TSIH
   bool stopping = false;
+  std::optional<Drain> drain;
   ServerCounts counts;
 
   Gate connections;  // portals and connections: none of them waits for a store

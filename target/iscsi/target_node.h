@@ -78,6 +78,11 @@ struct IscsiLimits {
   uint64_t unsolicited_memory = 256u << 20;  // sum over sessions of window x FirstBurstLength
 };
 
+// The gateway is out of service for initiators, as before maintenance.
+struct Drain {
+  std::string moved_to;  // "address:port" of the portal that has the targets; empty: nobody has
+};
+
 // What became of those who came, since the server began.
 struct ServerCounts {
   uint64_t logins = 0;               // of full feature phase, discovery too

@@ -37,6 +37,14 @@ class FakeService final : public Service {
     co_return report;
   }
 
+  Result<void> drain(Drain request) override {
+    if (failure_) return *failure_;
+    status_.drained = true;
+    status_.moved_to = request.to;
+    return {};
+  }
+  void resume() override { status_.drained = false; }
+
   StatusReport status_;
   SessionReport session_;
   TargetReport target_;
@@ -152,6 +160,19 @@ TEST_F(Routes, ACreationThatIsNotUnderstoodIs400) {
     EXPECT_EQ(post("/volumes", body).status, 400u) << body;
   }
   EXPECT_TRUE(service_.created_.empty());
+}
+
+TEST_F(Routes, ADrainSaysWhereToAndIsOverWhenToldSo) {
+  Response drained = post("/drain", R"({"to":"192.0.2.7:3260"})");
+  EXPECT_EQ(drained.status, 200u);
+  EXPECT_TRUE(json::parse(drained.body).get<StatusReport>().drained);
+  EXPECT_EQ(json::parse(drained.body).get<StatusReport>().moved_to, "192.0.2.7:3260");
+  Response resumed = post("/resume", "{}");
+  EXPECT_FALSE(json::parse(resumed.body).get<StatusReport>().drained);
+  for (const char* body : {"", "[]", R"({"to":1})", R"({"too":"192.0.2.7"})"}) {
+    EXPECT_EQ(post("/drain", body).status, 400u) << body;
+    EXPECT_FALSE(service_.status_.drained);
+  }
 }
 
 TEST_F(Routes, FailuresKeepTheirKind) {

@@ -232,6 +232,26 @@ TEST(Login, GrantsWhatTheAccessListSays) {
   EXPECT_EQ(machine.result().grant.luns, (std::vector<uint16_t>{0, 2}));
 }
 
+TEST(Login, OfADrainedGatewayGoesElsewhereBeforeAnythingIsProven) {
+  auto drained = [](Drain drain, const std::string& text) {
+    Login machine({.targets = targets(),
+                   .portal_group = 1,
+                   .drain = std::move(drain),
+                   .session_to_join = [](const Isid&, uint16_t) { return nullptr; }});
+    return machine.receive(request(kSecurityToOperational), text);
+  };
+  auto moved = drained({"[2001:db8::7]:3260"}, who());
+  EXPECT_EQ(status(moved), 0x0101);
+  EXPECT_EQ(moved.kind, Kind::failed);
+  EXPECT_EQ(moved.text, keys({{"TargetAddress", "[2001:db8::7]:3260"}}));
+  EXPECT_EQ(status(drained({}, who())), 0x0301);
+  EXPECT_EQ(status(drained({"192.0.2.7:3260"}, who("iqn.2026-11.org.swiftness:none"))), 0x0203)
+      << "nobody learns of it who may not log in";
+  EXPECT_EQ(status(drained({"192.0.2.7:3260"},
+                           keys({{"InitiatorName", kHost}, {"SessionType", "Discovery"}}))),
+            0);
+}
+
 TEST(Login, RefusalsHaveTheRightStatus) {
   auto no_name = keys({{"TargetName", kName}});
   auto no_target = keys({{"InitiatorName", kHost}});

@@ -211,5 +211,44 @@ TEST(Access, TakingItAwayAsksToLogOutAndEndsTheSession) {
   EXPECT_EQ(RawInitiator::login_status(again.login(to(kTarget))), 0x0202);
 }
 
+TEST(Drain, SessionsLeaveAndLoginsAreSentElsewhereUntilItIsOver) {
+  IscsiLimits limits;
+  limits.logout_grace = std::chrono::milliseconds(300);
+  TestTarget target(limits);
+  auto initiator = logged_in(target);
+  auto begun = target.connect();  // its login began before
+  const LoginOptions options = to(kTarget);
+  ASSERT_TRUE(RawInitiator::succeeded(begun.login_step(0x81,
+                                                       {{"InitiatorName", options.initiator},
+                                                        {"SessionType", "Normal"},
+                                                        {"TargetName", options.target},
+                                                        {"AuthMethod", "None"}},
+                                                       options)));
+  target.on_shard([&] { target.server().drain({"192.0.2.7:3260"}); });
+  auto message = initiator->receive_kind(Opcode::async_message);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->as<AsyncMessage>().async_event, AsyncMessage::kRequestsLogout);
+  EXPECT_TRUE(initiator->closed_by_target());
+  EXPECT_EQ(RawInitiator::login_status(begun.login_step(0x87, {{"InitialR2T", "No"}}, options)),
+            0x0101);
+
+  auto again = target.connect();
+  auto answer = again.login(to(kTarget));
+  EXPECT_EQ(RawInitiator::login_status(answer), 0x0101);
+  EXPECT_EQ(answer->key("TargetAddress"), "192.0.2.7:3260");
+  EXPECT_TRUE(again.closed_by_target());
+  auto asks = target.connect();
+  EXPECT_TRUE(RawInitiator::succeeded(asks.login({}))) << "discovery goes on";
+
+  target.on_shard([&] { target.server().drain({}); });
+  auto nowhere = target.connect();
+  auto refused = nowhere.login(to(kTarget));
+  EXPECT_EQ(RawInitiator::login_status(refused), 0x0301);
+  EXPECT_FALSE(refused->key("TargetAddress"));
+
+  target.on_shard([&] { target.server().resume(); });
+  EXPECT_EQ(logged_in(target)->run(read10(0, 1))->status, 0);
+}
+
 }  // namespace
 }  // namespace swiftness::test
