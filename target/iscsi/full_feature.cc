@@ -172,15 +172,12 @@ void Connection::on_logout(const ReceivedPdu& pdu) {
 
 void Connection::on_task_management(const ReceivedPdu& pdu) {
   TaskManagementRequest request = pdu_cast<TaskManagementRequest>(pdu.header);
-  TaskManagementResponse answer;
-  answer.initiator_task_tag = request.initiator_task_tag;
   if (session_->has_too_many_fenced()) {
     return reject(pdu.header, RejectReason::too_many_immediate_commands);
   }
-  std::optional<uint8_t> response = session_->manage(request, *this);
-  if (!response) return;
-  answer.response = *response;
-  session_->respond_fenced(*this, answer);
+  std::optional<TaskManagementResponse> answer = session_->manage(request, *this);
+  if (!answer) return;
+  session_->respond_fenced(*this, *answer);
   session_->deliver_held();  // the abort of a command that never came may have filled a gap
 }
 

@@ -133,7 +133,8 @@ constexpr auto kKeys = std::to_array<Key>({
      .kind = Kind::minimum,
      .scope = Scope::normal_session,
      .most = 31,
-     .ours = 1},                                      // RFC 7144 7.1.1
+     .ours = kProtocolLevel,  // RFC 7144 7.1.1
+     .number = &P::protocol_level},
     {.name = "AuthMethod", .kind = Kind::elsewhere},  // 12
 });
 

@@ -24,6 +24,7 @@ struct SessionParameters {
   uint32_t max_outstanding_r2t = 1;
   uint32_t time2wait = 2;
   uint32_t time2retain = 20;
+  uint32_t protocol_level = 1;  // iSCSIProtocolLevel (RFC 7144 7.1.1)
   bool initial_r2t = true;
   bool immediate_data = true;
 
@@ -40,6 +41,7 @@ inline constexpr uint32_t kLoginMaxRecv = 8192;                // before full fe
 inline constexpr uint32_t kMaxBurstLength = 1048576;
 inline constexpr uint32_t kFirstBurstLength = 262144;
 inline constexpr uint32_t kMaxOutstandingR2t = 16;
+inline constexpr uint32_t kProtocolLevel = 2;
 
 inline constexpr std::string_view kReject = "Reject";
 inline constexpr std::string_view kIrrelevant = "Irrelevant";

@@ -131,7 +131,8 @@ struct TaskManagementResponse {  // 11.6
   uint8_t reserved = 0;
   uint8_t total_ahs_length = 0;
   big_uint24_t data_segment_length{};
-  big_uint64_t reserved2{};
+  std::array<uint8_t, 3> additional_response_information{};  // RFC 7144
+  std::array<uint8_t, 5> reserved2{};
   big_uint32_t initiator_task_tag{};
   big_uint32_t reserved3{};
   big_uint32_t stat_sn{};

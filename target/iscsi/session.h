@@ -91,8 +91,9 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
   TimePoint expire(TimePoint now);
 
   // --- task management (task_management.cc)
-  // The response (11.6.1); nothing after a TARGET COLD RESET, which ends the session.
-  std::optional<uint8_t> manage(const TaskManagementRequest& request, const Connection& connection);
+  // The response (11.6); nothing after a TARGET COLD RESET, which ends the session.
+  std::optional<TaskManagementResponse> manage(const TaskManagementRequest& request,
+                                               const Connection& connection);
 
   // --- response fence (4.2.2.3; response_fence.cc)
   // Sends the response by `connection` when the initiator has acknowledged all that went to it by
@@ -136,6 +137,13 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
   TimePoint release_fenced(TimePoint now);  // when to look again
   void forget_fences_of(const Connection& connection);
 
+  std::optional<uint8_t> perform(const TaskManagementRequest& request,
+                                 const Connection& connection);
+  // Functions of iSCSIProtocolLevel 2 (RFC 7144).
+  void perform_level_2(const TaskManagementRequest& request, const Connection& connection,
+                       TaskManagementResponse& answer);
+  bool has_task(const TaskManagementRequest& request) const;
+  bool has_task_of(scsi::LunField lun) const;
   uint8_t abort_task(const TaskManagementRequest& request);
   uint8_t reset_target(const TaskManagementRequest& request, const Connection& connection);
 

@@ -9,7 +9,7 @@
 namespace swiftness::iscsi {
 namespace {
 
-enum Function : uint8_t {  // 11.5.1
+enum Function : uint8_t {  // 11.5.1; from 9 on RFC 7144
   kAbortTask = 1,
   kAbortTaskSet = 2,
   kClearAca = 3,
@@ -18,6 +18,10 @@ enum Function : uint8_t {  // 11.5.1
   kTargetWarmReset = 6,
   kTargetColdReset = 7,
   kTaskReassign = 8,
+  kQueryTask = 9,
+  kQueryTaskSet = 10,
+  kItNexusReset = 11,
+  kQueryAsynchronousEvent = 12,
 };
 
 enum Response : uint8_t {  // 11.6.1
@@ -27,16 +31,40 @@ enum Response : uint8_t {  // 11.6.1
   kReassignmentNotSupported = 4,
   kNotSupported = 5,
   kNotAuthorized = 6,
+  kSucceeded = 7,  // RFC 7144
   kRejected = 255,
 };
 
+uint8_t function_of(const TaskManagementRequest& request) {
+  return request.function & 0x7f;
+}
+
+bool is_of_level_2(uint8_t function) {
+  return function >= kQueryTask && function <= kQueryAsynchronousEvent;
+}
+
 }  // namespace
 
-std::optional<uint8_t> Session::manage(const TaskManagementRequest& request,
-                                       const Connection& connection) {
-  if (router_ == nullptr) return kRejected;
+std::optional<TaskManagementResponse> Session::manage(const TaskManagementRequest& request,
+                                                      const Connection& connection) {
+  TaskManagementResponse answer;
+  answer.initiator_task_tag = request.initiator_task_tag;
+  if (router_ == nullptr) {
+    answer.response = kRejected;
+  } else if (login_.parameters.protocol_level >= 2 && is_of_level_2(function_of(request))) {
+    perform_level_2(request, connection, answer);
+  } else {
+    std::optional<uint8_t> response = perform(request, connection);
+    if (!response) return std::nullopt;
+    answer.response = *response;
+  }
+  return answer;
+}
+
+std::optional<uint8_t> Session::perform(const TaskManagementRequest& request,
+                                        const Connection& connection) {
   scsi::LunField lun(request.lun);
-  uint8_t function = request.function & 0x7f;
+  uint8_t function = function_of(request);
   switch (function) {
     case kAbortTask:
       return abort_task(request);
@@ -66,6 +94,39 @@ std::optional<uint8_t> Session::manage(const TaskManagementRequest& request,
     default:
       return kRejected;
   }
+}
+
+// RFC 7144, SAM-5 7. The queries are answered from what is here now: a command that was sent before
+// them by another connection and has not come is not in the task set yet.
+void Session::perform_level_2(const TaskManagementRequest& request, const Connection& connection,
+                              TaskManagementResponse& answer) {
+  const scsi::LunField lun(request.lun);
+  const uint8_t function = function_of(request);
+  if (function == kItNexusReset) {  // its LUN is reserved
+    give_up_set(std::nullopt, request, connection);
+    router_->reset_nexus(nexus_);
+    answer.response = kComplete;
+  } else if (!router_->has(lun, nexus_)) {
+    answer.response = kLunDoesNotExist;
+  } else if (function == kQueryTask) {
+    answer.response = has_task(request) ? kSucceeded : kComplete;
+  } else if (function == kQueryTaskSet) {
+    answer.response = has_task_of(lun) ? kSucceeded : kComplete;
+  } else {
+    std::optional<scsi::AsynchronousEvent> event = router_->query_asynchronous_event(lun, nexus_);
+    answer.response = event ? kSucceeded : kComplete;
+    if (event) answer.additional_response_information = *event;
+  }
+}
+
+bool Session::has_task(const TaskManagementRequest& request) const {
+  auto found = tasks_.find(request.referenced_task_tag);
+  return found != tasks_.end() && found->second->command.lun == scsi::LunField(request.lun);
+}
+
+bool Session::has_task_of(scsi::LunField lun) const {
+  return std::ranges::any_of(tasks_,
+                             [lun](const auto& entry) { return entry.second->command.lun == lun; });
 }
 
 uint8_t Session::reset_target(const TaskManagementRequest& request, const Connection& connection) {

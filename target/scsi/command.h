@@ -64,4 +64,8 @@ struct TransferPlan {
 
 enum class ResetKind { logical_unit, target_warm, target_cold };
 
+// What QUERY ASYNCHRONOUS EVENT answers beside FUNCTION SUCCEEDED, as SAM-5 lays it out: UADE DEPTH
+// and sense key, additional sense code, qualifier.
+using AsynchronousEvent = std::array<uint8_t, 3>;
+
 }  // namespace swiftness::scsi

@@ -162,6 +162,23 @@ void LogicalUnit::reset() {
   raise(asc::kLogicalUnitReset);
 }
 
+void LogicalUnit::lose_nexus(NexusId id) {
+  tasks_.cancel_all_of(id);
+  raise(id, asc::kItNexusLossOccurred);
+}
+
+std::optional<AsynchronousEvent> LogicalUnit::query_asynchronous_event(NexusId id) {
+  notice_capacity();
+  const Nexus* known = nexus(id);
+  if (!known || known->attentions.pending().empty()) return std::nullopt;
+  const std::vector<AdditionalSense>& pending = known->attentions.pending();
+  constexpr uint8_t kOneIsPending = 0x10, kMoreArePending = 0x20;  // UADE DEPTH
+  const auto depth = pending.size() == 1 ? kOneIsPending : kMoreArePending;
+  return AsynchronousEvent{
+      static_cast<uint8_t>(depth | static_cast<uint8_t>(SenseKey::unit_attention)),
+      pending.front().code, pending.front().qualifier};
+}
+
 void LogicalUnit::raise(AdditionalSense condition) {
   for (auto& [id, nexus] : nexuses_) nexus.attentions.raise(condition);
 }

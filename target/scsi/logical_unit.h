@@ -56,11 +56,14 @@ class LogicalUnit final : private BlockDeviceObserver {
   void reset();  // LOGICAL UNIT RESET (SAM-5 7.7): gives up all tasks
   void clear_task_set() { tasks_.cancel_all(); }
   void abort_task_set(NexusId nexus) { tasks_.cancel_all_of(nexus); }
+  void lose_nexus(NexusId id);  // I_T nexus loss (SAM-5 6.3.4) of one that stays attached
   bool abort_task(NexusId nexus, TaskTag tag) { return tasks_.cancel(nexus, tag) > 0; }
 
   void raise(AdditionalSense condition);  // a unit attention for every nexus
   void raise(NexusId id, AdditionalSense condition);
   void clear(NexusId id, AdditionalSense condition);
+  // QUERY ASYNCHRONOUS EVENT: what a unit attention would report, which stays pending.
+  std::optional<AsynchronousEvent> query_asynchronous_event(NexusId id);
 
   // --- for the commands
   // ---------------------------------------------------------------------------

@@ -45,6 +45,7 @@ inline constexpr AdditionalSense kWriteProtected{0x27, 0x00};
 inline constexpr AdditionalSense kSpaceAllocationFailed{0x27, 0x07};
 inline constexpr AdditionalSense kPowerOnOrReset{0x29, 0x00};
 inline constexpr AdditionalSense kLogicalUnitReset{0x29, 0x03};
+inline constexpr AdditionalSense kItNexusLossOccurred{0x29, 0x07};
 inline constexpr AdditionalSense kCapacityChanged{0x2a, 0x09};
 inline constexpr AdditionalSense kCommandsClearedByAnotherInitiator{0x2f, 0x00};
 inline constexpr AdditionalSense kSavingNotSupported{0x39, 0x00};

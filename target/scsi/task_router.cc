@@ -201,6 +201,17 @@ void TaskRouter::abort_task_set(LunField lun, NexusId id) {
   if (LogicalUnit* unit = unit_for(id, lun)) unit->abort_task_set(id);
 }
 
+void TaskRouter::reset_nexus(NexusId id) {
+  const NexusOptions* nexus = find(id);
+  if (!nexus) return;
+  for (uint16_t lun : luns_of(*nexus)) units_.at(lun)->lose_nexus(id);
+}
+
+std::optional<AsynchronousEvent> TaskRouter::query_asynchronous_event(LunField lun, NexusId id) {
+  LogicalUnit* unit = unit_for(id, lun);
+  return unit ? unit->query_asynchronous_event(id) : std::nullopt;
+}
+
 bool TaskRouter::abort_task(LunField lun, NexusId id, TaskTag tag) {
   LogicalUnit* unit = unit_for(id, lun);
   return unit && unit->abort_task(id, tag);

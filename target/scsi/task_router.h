@@ -74,6 +74,11 @@ class TaskRouter {
   // CLEAR TASK SET: cancels the same tasks; 2F/00 for the other nexuses that had any.
   void clear_task_set(LunField lun, NexusId by);
   void abort_task_set(LunField lun, NexusId nexus);  // cancels this nexus's tasks of the unit
+  // I_T NEXUS RESET: the same for every unit it may use, and 29/07 for it there. It stays attached.
+  void reset_nexus(NexusId nexus);
+  // QUERY ASYNCHRONOUS EVENT: the unit attention this nexus would be told of next. Leaves it
+  // pending.
+  std::optional<AsynchronousEvent> query_asynchronous_event(LunField lun, NexusId nexus);
 
   // ABORT TASK: cancels the ticket of a task that execute() was called for, and lets those it held
   // up (ORDERED) go on. False: there is no such task any more. Cancelling the ticket alone is as

@@ -12,8 +12,9 @@ namespace swiftness::scsi {
 
 class UnitAttentions {
  public:
-  // Resets (29h) go first; POWER ON (29h/00h) says all that other resets say. Nothing else is
-  // dropped: not every initiator reads the capacity again after a reset.
+  // Resets (29h) go first; POWER ON (29h/00h) says all that other resets say, and each of them what
+  // an I_T nexus loss (29h/07h) says. Nothing else is dropped: not every initiator reads the
+  // capacity again after a reset.
   void raise(AdditionalSense condition) {
     if (contains(condition)) return;
     if (condition.code != kResets) {
@@ -21,11 +22,15 @@ class UnitAttentions {
       return;
     }
     if (contains(asc::kPowerOnOrReset)) return;
-    std::erase_if(pending_, [](AdditionalSense other) { return other.code == kResets; });
+    auto is_reset = [](AdditionalSense other) { return other.code == kResets; };
+    if (condition == asc::kItNexusLossOccurred && std::ranges::any_of(pending_, is_reset)) return;
+    std::erase_if(pending_, is_reset);
     pending_.insert(pending_.begin(), condition);
   }
 
   void clear(AdditionalSense condition) { std::erase(pending_, condition); }
+
+  const std::vector<AdditionalSense>& pending() const noexcept { return pending_; }  // next first
 
   // The next to report; it counts as reported.
   std::optional<Sense> take() {

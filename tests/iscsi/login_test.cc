@@ -148,7 +148,10 @@ TEST(Login, ResultFunctions) {
       {"ErrorRecoveryLevel", "3", "Reject"},
       {"TaskReporting", "ResponseFence,RFC3720", "RFC3720"},
       {"TaskReporting", "FastAbort", "Reject"},
-      {"iSCSIProtocolLevel", "2", "1"},
+      {"iSCSIProtocolLevel", "1", "1"},
+      {"iSCSIProtocolLevel", "2", "2"},
+      {"iSCSIProtocolLevel", "31", "2"},
+      {"iSCSIProtocolLevel", "32", "Reject"},
       {"IFMarker", "Yes", "No"},
       {"OFMarker", "No", "No"},
       {"IFMarkInt", "2048~8192", "Reject"},
@@ -186,7 +189,8 @@ TEST(Login, KeysOfNormalSessionsAreIrrelevantInDiscovery) {
                                 {"MaxConnections", "1"},
                                 {"MaxOutstandingR2T", "1"},
                                 {"DataPDUInOrder", "Yes"},
-                                {"TaskReporting", "RFC3720"}}),
+                                {"TaskReporting", "RFC3720"},
+                                {"iSCSIProtocolLevel", "2"}}),
                           true);
   for (auto& [key, answer] : result.answers) {
     if (key != "MaxRecvDataSegmentLength") {

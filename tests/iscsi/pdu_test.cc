@@ -52,6 +52,19 @@ TEST(Pdu, R2tHasByteOneAtEighty) {
             "00000005 00000006 00010000 00040000");
 }
 
+TEST(Pdu, TaskManagementResponseGolden) {
+  TaskManagementResponse pdu;
+  pdu.response = 7;
+  pdu.additional_response_information = {0x16, 0x29, 0x03};
+  pdu.initiator_task_tag = 1;
+  pdu.stat_sn = 2;
+  pdu.exp_cmd_sn = 3;
+  pdu.max_cmd_sn = 4;
+  EXPECT_EQ(hex(pdu),
+            "22800700 00000000 16290300 00000000 00000001 00000000 00000002 00000003 "
+            "00000004 00000000 00000000 00000000");
+}
+
 TEST(Pdu, LoginResponseGolden) {
   LoginResponse pdu;
   pdu.flags = 0x87;

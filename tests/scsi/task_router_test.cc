@@ -253,6 +253,38 @@ TEST_F(TaskManagement, ATargetResetIsForThoseWhoMayUseAllOfIt) {
   EXPECT_EQ(sense_of(kTestUnitReady, {}, nexus_, 1), "06/29/03");
 }
 
+TEST_F(TaskManagement, ANexusResetIsForOneNexusAndAllItsUnits) {
+  add_second(1);
+  EXPECT_EQ(sense_of(kTestUnitReady), "06/3f/0e");
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, nexus_, 1), "06/29/00");
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, other_), "06/3f/0e");
+  auto mine = write(nexus_);
+  auto theirs = write(other_);
+  router_.reset_nexus(nexus_);
+  EXPECT_TRUE(mine->ticket->cancelled);
+  EXPECT_FALSE(theirs->ticket->cancelled);
+  EXPECT_TRUE(my_ear_.cleared.empty() && their_ear_.cleared.empty());
+  EXPECT_EQ(sense_of(kTestUnitReady), "06/29/07");
+  EXPECT_EQ(sense_of(kTestUnitReady), kGood);
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, nexus_, 1), "06/29/07");
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, other_), kGood);
+}
+
+TEST_F(TaskManagement, QueryAsynchronousEventTellsTheNextUnitAttentionAndLeavesItPending) {
+  auto query = [this](uint16_t lun) {
+    return router_.query_asynchronous_event(lun_to_field(lun), nexus_);
+  };
+  EXPECT_FALSE(query(0));
+  EXPECT_FALSE(query(9));
+  device_.resize(2 * kBlocks);
+  EXPECT_EQ(query(0), (AsynchronousEvent{0x16, 0x2a, 0x09}));
+  router_.reset(lun_to_field(0), other_);
+  EXPECT_EQ(query(0), (AsynchronousEvent{0x26, 0x29, 0x03}));
+  EXPECT_EQ(sense_of(kTestUnitReady), "06/29/03");
+  EXPECT_EQ(sense_of(kTestUnitReady), "06/2a/09");
+  EXPECT_FALSE(query(0));
+}
+
 TEST_F(TaskManagement, AbortTaskFindsOneTask) {
   auto first = write(nexus_);
   TaskTag tag(last_tag_);

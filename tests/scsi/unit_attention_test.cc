@@ -28,6 +28,15 @@ TEST(UnitAttentions, PowerOnStandsForOtherResets) {
   EXPECT_FALSE(queue.take());
 }
 
+TEST(UnitAttentions, OtherResetsStandForANexusLoss) {
+  UnitAttentions queue;
+  queue.raise(asc::kItNexusLossOccurred);
+  queue.raise(asc::kLogicalUnitReset);
+  queue.raise(asc::kItNexusLossOccurred);
+  EXPECT_EQ(queue.take()->additional, asc::kLogicalUnitReset);
+  EXPECT_FALSE(queue.take());
+}
+
 TEST(UnitAttentions, TheSameConditionIsQueuedOnce) {
   UnitAttentions queue;
   for (int i = 0; i < 100; ++i) queue.raise(asc::kCapacityChanged);

@@ -523,7 +523,9 @@ std::optional<uint8_t> RawInitiator::task_management(uint8_t function, uint64_t 
   queue(pdu);
   auto answer = receive_kind(Opcode::task_management_response, timeout);
   if (!answer) return std::nullopt;
-  return answer->as<TaskManagementResponse>().response;
+  auto response = answer->as<TaskManagementResponse>();
+  information_ = response.additional_response_information;
+  return response.response;
 }
 
 std::optional<ReceivedPdu> RawInitiator::logout(uint8_t reason, uint16_t cid, Timeout timeout) {

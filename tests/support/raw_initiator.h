@@ -83,9 +83,10 @@ struct LoginOptions {
   bool header_digest = false, data_digest = false;
 };
 
-// Task management functions (RFC 7143 11.5.1)
+// Task management functions (RFC 7143 11.5.1, RFC 7144)
 inline constexpr uint8_t kAbortTask = 1, kAbortTaskSet = 2, kClearTaskSet = 4, kLunReset = 5,
-                         kTargetWarmReset = 6, kTargetColdReset = 7;
+                         kTargetWarmReset = 6, kTargetColdReset = 7, kQueryTask = 9,
+                         kQueryTaskSet = 10, kItNexusReset = 11, kQueryAsynchronousEvent = 12;
 
 class RawInitiator {
  public:
@@ -126,8 +127,10 @@ class RawInitiator {
   void acknowledge();  // all it has received; asks for nothing
   std::optional<ReceivedPdu> nop(std::string_view payload, Timeout timeout = kPatience);
   std::optional<ReceivedPdu> text(const KeyList& keys, Timeout timeout = kPatience);
+  // The response; information() has what came beside it.
   std::optional<uint8_t> task_management(uint8_t function, uint64_t lun, uint32_t tag = 0xffffffff,
                                          uint32_t ref_cmd_sn = 0, Timeout timeout = kPatience);
+  const std::array<uint8_t, 3>& information() const { return information_; }
   std::optional<ReceivedPdu> logout(uint8_t reason = 0, uint16_t cid = 1,
                                     Timeout timeout = kPatience);
 
@@ -168,6 +171,7 @@ class RawInitiator {
   int socket_ = -1;
   bool closed_ = false;
   bool header_digest_ = false, data_digest_ = false;
+  std::array<uint8_t, 3> information_{};  // Additional Response Information
   Octets out_;
   std::vector<std::byte> in_;
   size_t in_begin_ = 0, in_end_ = 0;
