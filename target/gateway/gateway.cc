@@ -21,6 +21,7 @@ iscsi::IscsiLimits limits_of(const config::Limits& limits) {
   out.sessions = limits.sessions;
   out.command_timeout = limits.command_timeout;
   out.unsolicited_memory = limits.memory.value() / 4;
+  out.solicited_memory = limits.memory.value() - out.unsolicited_memory;
   out.session_memory = std::min(out.session_memory, limits.memory.value() / 8);
   return out;
 }

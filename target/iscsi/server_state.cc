@@ -13,6 +13,8 @@ ServerState::ServerState(Executor executor_, const IscsiLimits& limits_,
       limits(limits_),
       targets(std::make_shared<const std::vector<TargetNode>>(std::move(targets_))),
       discovery_chap(std::move(discovery_chap_)),
+      memory(std::make_shared<TotalMemory>(limits.unsolicited_memory, limits.solicited_memory,
+                                           limits.sessions)),
       connections(executor),
       commands(executor) {}
 
@@ -87,11 +89,10 @@ uint16_t ServerState::free_tsih() {
 }
 
 uint32_t ServerState::grant_window(uint64_t bytes_each, uint32_t wanted) {
-  constexpr uint32_t kLeast = 2;  // a session that may send nothing would be no session
   uint32_t granted = grow_window(bytes_each, wanted);
-  if (granted >= kLeast) return granted;
-  unsolicited_ += (kLeast - granted) * bytes_each;
-  return kLeast;
+  if (granted >= kLeastWindow) return granted;
+  unsolicited_ += (kLeastWindow - granted) * bytes_each;
+  return kLeastWindow;
 }
 
 uint32_t ServerState::grow_window(uint64_t bytes_each, uint32_t wanted) {

@@ -9,6 +9,7 @@
 
 #include "backend/base/gate.h"
 #include "target/iscsi/login.h"
+#include "target/iscsi/memory_budget.h"
 #include "target/iscsi/target_node.h"
 
 namespace swiftness::iscsi {
@@ -31,6 +32,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   bool stopping = false;
   std::optional<Drain> drain;
   ServerCounts counts;
+  const std::shared_ptr<TotalMemory> memory;
 
   Gate connections;  // portals and connections: none of them waits for a store
   Gate commands;     // commands inside a task router
@@ -50,7 +52,8 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   std::shared_ptr<Session> find_session(const Isid& isid, uint16_t tsih) const;  // or nullptr
 
   // --- the budget of unsolicited data (DESIGN 7): commands granted x bytes each may bring
-  uint32_t grant_window(uint64_t bytes_each, uint32_t wanted);  // at least 2
+  static constexpr uint32_t kLeastWindow = 2;  // a session that may send nothing would be none
+  uint32_t grant_window(uint64_t bytes_each, uint32_t wanted);  // at least that
   uint32_t grow_window(uint64_t bytes_each, uint32_t wanted);   // 0 when there is no more
   void return_window(uint64_t bytes_each, uint32_t granted);
 

@@ -28,14 +28,17 @@ Session::Session(std::shared_ptr<ServerState> server, LoginResult leading_login,
       unsolicited_per_command_(unsolicited_bytes(login_)),
       window_(login_.cmd_sn,
               server_->grant_window(unsolicited_per_command_, server_->limits.initial_window)),
-      memory_(std::make_shared<MemoryBudget>(server_->limits.session_memory)) {}
+      memory_(std::make_shared<MemoryBudget>(server_->limits.session_memory,
+                                             ServerState::kLeastWindow * unsolicited_per_command_,
+                                             server_->memory)) {}
 
 Session::~Session() {
+  memory_->leave_line();
   server_->return_window(unsolicited_per_command_, window_.size());
 }
 
 void Session::begin() {
-  memory_->on_release([weak = weak_from_this()] {
+  memory_->on_room([weak = weak_from_this()] {
     auto self = weak.lock();
     if (!self || self->waiting_.empty() || self->serving_posted_) return;
     self->serving_posted_ = true;
@@ -66,6 +69,7 @@ void Session::end(const std::string& reason) {
   for (auto& [tag, task] : tasks) give_up(*task);
   held_.clear();
   waiting_.clear();
+  memory_->leave_line();
   fenced_.clear();
   if (router_ != nullptr) router_->detach(nexus_);
   if (!login_.discovery) {

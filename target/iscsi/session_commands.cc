@@ -96,9 +96,12 @@ ReceivedPdu Session::prepare(const ScsiCommand& pdu, Connection& connection) {
     plan.final = scsi::check_condition(
         scsi::illegal_request(scsi::asc::kInvalidFieldInCommandInformationUnit));
   }
-  if (!plan.final && memory_->overdrawn()) plan.final = scsi::ended_with(scsi::Status::busy);
-
   uint32_t expected = task->command.writes ? task->command.expected_data_length : 0;
+  uint64_t unasked = std::min<uint64_t>(expected, unsolicited_per_command_);
+  if (!plan.final && !memory_->has_room_unasked(unasked)) {
+    plan.final = scsi::ended_with(scsi::Status::busy);
+  }
+
   bool takes_data = !plan.final && plan.direction == Direction::from_initiator;
   uint32_t wanted =
       takes_data ? static_cast<uint32_t>(std::min<uint64_t>(expected, plan.bytes)) : 0;
@@ -107,8 +110,8 @@ ReceivedPdu Session::prepare(const ScsiCommand& pdu, Connection& connection) {
       task->data_out.begin(pdu.data_segment_length, (pdu.flags & kFinal) != 0);
   if (verdict == DataOutPlan::Verdict::accept) {
     uint32_t room = task->data_out.unsolicited_room();
-    task->unsolicited = Buffer::allocate(room);  // within FirstBurstLength and the granted window
-    task->charge.add(memory_, room);
+    task->unsolicited = Buffer::allocate(room);  // within FirstBurstLength
+    task->charge.add_unasked(memory_, room);
   } else {
     task->failure = verdict;
   }
@@ -172,7 +175,7 @@ void Session::data_arrived(ScsiTask& task) {
 }
 
 void Session::solicit(const ScsiTaskPtr& task) {
-  if (waiting_.empty() && memory_->has_room(bytes_needed(*task), task->charge)) {
+  if (waiting_.empty() && memory_->may_take(bytes_needed(*task))) {
     grant(task);
   } else {
     task->state = ScsiTask::State::waiting;
@@ -184,15 +187,16 @@ void Session::serve_waiting() {
   serving_posted_ = false;
   while (!waiting_.empty()) {
     ScsiTaskPtr task = waiting_.front();
-    if (task->live && !memory_->has_room(bytes_needed(*task), task->charge)) return;
+    if (task->live && !memory_->may_take(bytes_needed(*task))) return;
     waiting_.pop_front();
     if (task->live) grant(task);
   }
+  memory_->leave_line();
 }
 
 void Session::grant(const ScsiTaskPtr& task) {
   uint64_t bytes = bytes_needed(*task);
-  task->charge.add(memory_, bytes);
+  task->charge.add_asked(memory_, bytes);
   if (task->plan.direction == Direction::to_initiator) return run(task);
   task->state = ScsiTask::State::receiving;
   // An unsolicited burst may have ended early: the rest begins where it ended.

@@ -71,11 +71,14 @@ struct IscsiLimits {
   Duration ping_after = std::chrono::seconds(10);    // of silence
   Duration ping_timeout = std::chrono::seconds(10);  // without any PDU after a ping: dead
   Duration logout_grace = std::chrono::seconds(2);   // between the request to log out and the end
-  uint32_t initial_window = 32;              // commands in flight a session may have at first ...
-  uint32_t window = 128;                     // ... and at most
-  uint32_t immediate_commands = 16;          // in flight, per session
-  uint64_t session_memory = 32u << 20;       // bytes of solicited and of outgoing data in flight
-  uint64_t unsolicited_memory = 256u << 20;  // sum over sessions of window x FirstBurstLength
+  uint32_t initial_window = 32;      // commands in flight a session may have at first ...
+  uint32_t window = 128;             // ... and at most
+  uint32_t immediate_commands = 16;  // in flight, per session
+  // Bytes in flight (memory_budget.h). In all there are never more than the last two together, and
+  // 2 x FirstBurstLength of each session.
+  uint64_t session_memory = 32u << 20;       // of one session: solicited and outgoing data
+  uint64_t solicited_memory = 768u << 20;    // the same of all sessions
+  uint64_t unsolicited_memory = 256u << 20;  // of all; windows x FirstBurstLength keep within it
 };
 
 // The gateway is out of service for initiators, as before maintenance.
