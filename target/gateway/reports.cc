@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "backend/base/log.h"
 #include "backend/volume/catalogue.h"
 #include "config/values.h"
 #include "target/admin/version.h"
