@@ -33,19 +33,27 @@ Response failure(const Error& error) {
   return failure(status, error.message());
 }
 
-// A volume to create, exactly: a misspelt key must not become a default.
-Result<CreateVolume> parse_creation(const std::string& body) {
+// What a request says, exactly: a misspelt key must not become a default.
+Result<json> parse_request(const std::string& body, const std::set<std::string>& texts,
+                           const std::set<std::string>& numbers) {
   auto wrong = [](const std::string& what) { return Error(ErrorCode::invalid, what); };
   json request = json::parse(body, nullptr, false);
   if (!request.is_object()) return wrong("the request is not a JSON object");
-  static const std::set<std::string> kKeys = {"name", "store", "size", "block_size"};
   for (const auto& [key, value] : request.items()) {
-    if (!kKeys.contains(key)) return wrong(fmt::format("unknown key \"{}\"", key));
-    bool is_text = key == "name" || key == "store";
+    const bool is_text = texts.contains(key);
+    if (!is_text && !numbers.contains(key)) return wrong(fmt::format("unknown key \"{}\"", key));
     if (is_text ? !value.is_string() : !value.is_number_unsigned()) {
       return wrong(fmt::format("\"{}\" must be a {}", key, is_text ? "string" : "number"));
     }
   }
+  return request;
+}
+
+Result<CreateVolume> parse_creation(const std::string& body) {
+  auto wrong = [](const std::string& what) { return Error(ErrorCode::invalid, what); };
+  Result<json> parsed = parse_request(body, {"name", "store"}, {"size", "block_size"});
+  if (!parsed) return parsed.error();
+  const json& request = *parsed;
   if (!request.contains("name") || !request.contains("size")) {
     return wrong("\"name\" and \"size\" are needed");
   }
@@ -74,13 +82,9 @@ asio::awaitable<Response> create(Service& service, std::string body) {
 }
 
 Response drain(Service& service, const std::string& body) {
-  json request = json::parse(body, nullptr, false);
-  if (!request.is_object()) return failure(400, "the request is not a JSON object");
-  for (const auto& [key, value] : request.items()) {
-    if (key != "to") return failure(400, fmt::format("unknown key \"{}\"", key));
-    if (!value.is_string()) return failure(400, "\"to\" must be a string");
-  }
-  Result<void> done = service.drain({request.value("to", "")});
+  Result<json> request = parse_request(body, {"to"}, {});
+  if (!request) return failure(request.error());
+  Result<void> done = service.drain({request->value("to", "")});
   if (!done) return failure(done.error());
   return reply(200, service.status());
 }

@@ -30,18 +30,31 @@ std::variant<Client, int> connect(const Common& common) {
   return Client(config->admin_socket());
 }
 
-// Asks for `path`, then prints the answer as JSON or through `print`, which returns the exit code.
-template <class Answer>
-int show(const Common& common, const std::string& path, int (*print)(const Answer&)) {
+// Prints what `ask(client)` is answered, as JSON or through `print`, which returns the exit code.
+template <class Ask, class Answer>
+int print_answer(const Common& common, Ask ask, int (*print)(const Answer&)) {
   std::variant<Client, int> client = connect(common);
   if (const int* code = std::get_if<int>(&client)) return *code;
-  Result<json> answer = std::get<Client>(client).get(path);
+  Result<json> answer = ask(std::get<Client>(client));
   if (!answer) return fail(answer.error());
   if (common.json) {
     fmt::print("{}\n", answer->dump(2));
     return kDone;
   }
   return print(answer->get<Answer>());
+}
+
+template <class Answer>
+int show(const Common& common, const std::string& path, int (*print)(const Answer&)) {
+  return print_answer(
+      common, [&path](const Client& client) { return client.get(path); }, print);
+}
+
+template <class Answer>
+int change(const Common& common, const std::string& path, const json& request,
+           int (*print)(const Answer&)) {
+  auto ask = [&](const Client& client) { return client.post(path, request); };
+  return print_answer(common, ask, print);
 }
 
 std::string lun_of(const admin::VolumeReport& volume) {
@@ -231,6 +244,22 @@ std::optional<config::Config> offline_config(const Common& common) {
   return std::nullopt;
 }
 
+int print_created(const admin::VolumeReport& volume) {
+  fmt::print(R"(Created volume {0} in store {1}: {2}, blocks of {3} bytes, UUID {4}.
+It is in the store, but not served yet. To serve it, add it to the gateway's configuration:
+
+volumes:
+  {0}: {{ store: {1} }}
+targets:
+  - iqn: ...
+    luns: {{ ..., LUN: {0} }}
+
+and restart the gateway.
+)",
+             volume.name, volume.store, human_size(volume.size), volume.block_size, volume.uuid);
+  return kDone;
+}
+
 }  // namespace
 
 int status(const Common& common) {
@@ -239,28 +268,12 @@ int status(const Common& common) {
 int sessions(const Common& common) {
   return show(common, "/sessions", &print_sessions);
 }
-
-namespace {
-
-int change(const Common& common, const std::string& path, const json& request) {
-  std::variant<Client, int> client = connect(common);
-  if (const int* code = std::get_if<int>(&client)) return *code;
-  Result<json> answer = std::get<Client>(client).post(path, request);
-  if (!answer) return fail(answer.error());
-  if (!common.json) return print_status(answer->get<admin::StatusReport>());
-  fmt::print("{}\n", answer->dump(2));
-  return kDone;
-}
-
-}  // namespace
-
 int drain(const Common& common, const std::string& to) {
-  return change(common, "/drain", {{"to", to}});
+  return change(common, "/drain", {{"to", to}}, &print_status);
 }
 int resume(const Common& common) {
-  return change(common, "/resume", json::object());
+  return change(common, "/resume", json::object(), &print_status);
 }
-
 int target_list(const Common& common) {
   return show(common, "/targets", &print_targets);
 }
@@ -291,29 +304,8 @@ int volume_create(const Common& common, const VolumeToCreate& wanted) {
     return fail(kUsage, fmt::format("--size: \"{}\" is not a size (use KiB, MiB, GiB or TiB)",
                                     wanted.size));
   }
-  std::variant<Client, int> client = connect(common);
-  if (const int* code = std::get_if<int>(&client)) return *code;
   const admin::CreateVolume request{wanted.name, wanted.store, size->value(), wanted.block_size};
-  Result<json> answer = std::get<Client>(client).post("/volumes", request);
-  if (!answer) return fail(answer.error());
-  if (common.json) {
-    fmt::print("{}\n", answer->dump(2));
-    return kDone;
-  }
-  const auto volume = answer->get<admin::VolumeReport>();
-  fmt::print(R"(Created volume {0} in store {1}: {2}, blocks of {3} bytes, UUID {4}.
-It is in the store, but not served yet. To serve it, add it to the gateway's configuration:
-
-volumes:
-  {0}: {{ store: {1} }}
-targets:
-  - iqn: ...
-    luns: {{ ..., LUN: {0} }}
-
-and restart the gateway.
-)",
-             volume.name, volume.store, human_size(volume.size), volume.block_size, volume.uuid);
-  return kDone;
+  return change(common, "/volumes", request, &print_created);
 }
 
 int config_check(const std::string& file) {

@@ -10,8 +10,6 @@
 // It is also what the admin API asks. All calls are made on the executor's thread.
 #pragma once
 
-#include <boost/asio/thread_pool.hpp>
-
 #include <chrono>
 #include <map>
 #include <memory>
