@@ -29,6 +29,12 @@ void for_each_page_of(const ChunkExtent& extent, Visit visit) {
   }
 }
 
+// How far a value is on its way, from 0 to 1.
+double progress(double value, double from, double to) {
+  if (value <= from) return 0;
+  return value >= to ? 1 : (value - from) / (to - from);
+}
+
 struct Wanted {
   Location at;
   SectorCount sectors;
@@ -82,11 +88,11 @@ std::vector<Victim> choose_victims(const ChunkLedger& ledger, Sequence durable,
   return out;
 }
 
-GarbageCollector::GarbageCollector(Gate& gate, const VolumeObjects& objects, const EraHistory& eras,
-                                   ExtentMap& map, ChunkLedger& ledger, LeafLoader& loader,
-                                   ChunkReader& reader, CollectorOptions options, Executor workers,
-                                   std::function<void(std::vector<ChunkPart>)> seal,
-                                   std::function<bool()> has_room)
+GarbageCollector::GarbageCollector(
+    Gate& gate, const VolumeObjects& objects, const EraHistory& eras, ExtentMap& map,
+    ChunkLedger& ledger, LeafLoader& loader, ChunkReader& reader, CollectorOptions options,
+    Executor workers, std::function<std::optional<Sequence>(std::vector<ChunkPart>)> seal,
+    std::function<bool()> has_room)
     : gate_(gate),
       objects_(objects),
       eras_(eras),
@@ -111,10 +117,12 @@ void GarbageCollector::stop() {
 
 void GarbageCollector::durable(Sequence frontier) {
   frontier_ = frontier;
+  on_their_way_.erase(on_their_way_.begin(), on_their_way_.upper_bound(frontier));
   look();
 }
 
 void GarbageCollector::look() {
+  note_burst();
   wake_.notify_all();
 }
 
@@ -139,8 +147,7 @@ Task GarbageCollector::run() {
     // In turns with the cleaning: where much is written for long, that never ends.
     const bool deleted = co_await delete_some();
     if (stopping_) break;
-    // What is in the queue before users' data makes them wait.
-    const bool has_room = has_room_();
+    const bool has_room = may_move();
     if (has_room && wants_cleaning()) {
       const TimePoint begun = now();
       const bool cleaned = co_await clean_some();
@@ -187,15 +194,38 @@ bool GarbageCollector::wants_cleaning() const {
   return used() - static_cast<double>(moving_stored_) > cleaned_space();
 }
 
+// What is in the queue before users' data makes them wait. When garbage does so already, a few go
+// in all the same.
+bool GarbageCollector::may_move() const {
+  constexpr size_t kMostOnTheirWay = 8;  // chunks
+  return has_room_() || (behind() > 0 && on_their_way_.size() < kMostOnTheirWay);
+}
+
 double GarbageCollector::behind() const {
-  const double most = most_space();
-  return most == 0 ? 0 : std::clamp(used() / most - 1, 0.0, 1.0);
+  const double more = burst();
+  return progress(used(), much_space() + more, most_space() + more);
 }
 
 double GarbageCollector::urgency() const {
-  const double least = cleaned_space();
-  const double most = most_space();
-  return most <= least ? 1 : std::clamp((used() - least) / (most - least), 0.0, 1.0);
+  return progress(used(), cleaned_space(), much_space() + burst());
+}
+
+// In sectors.
+double GarbageCollector::burst() const {
+  const auto all = static_cast<double>(options_.burst.value() / kSectorBytes);
+  if (!burst_since_) return all;
+  const std::chrono::duration<double> lasted = now() - *burst_since_;
+  const std::chrono::duration<double> most = options_.burst_time;
+  return all * (1 - progress(lasted.count(), 0, most.count()));
+}
+
+// A burst begins with the garbage that makes writers give way, and ends when cleaning caught up.
+void GarbageCollector::note_burst() {
+  if (!wants_cleaning()) {
+    burst_since_.reset();
+  } else if (!burst_since_ && used() > much_space()) {
+    burst_since_ = now();
+  }
 }
 
 bool GarbageCollector::waits_for_root() const {
@@ -368,7 +398,10 @@ Task GarbageCollector::seal_moving() {
   moving_sectors_ = 0;
   std::vector<ChunkPart> wanted = co_await still_there(std::move(parts));
   if (stopping_) co_return;
-  if (!wanted.empty()) seal_(std::move(wanted));
+  if (!wanted.empty()) {
+    const std::optional<Sequence> sealed = seal_(std::move(wanted));
+    if (sealed) on_their_way_.insert(*sealed);
+  }
   // Whatever was live of these chunks is in the new one, or was overwritten meanwhile. What the
   // ledger still counts, it may learn of when the next checkpoint merges leaves: not before that is
   // the chunk chosen again.

@@ -28,6 +28,10 @@ namespace swiftness {
 struct CollectorOptions {
   double utilization = 0.72;  // live to stored, below which data are moved: 0.5 to 0.84
   uint64_t slack_chunks = 4;  // full chunks that may be lost to garbage in any case
+  // Garbage that a burst of writes may leave on top, less by and by: none after burst_time without
+  // cleaning having caught up.
+  ByteCount burst{uint64_t{512} << 20};
+  Duration burst_time = std::chrono::seconds(60);
   Duration deletion_delay = std::chrono::seconds(60);
   ByteCount most_awaiting{uint64_t{1} << 30};  // beyond it, chunks are deleted without delay
   size_t chunk_bytes = kChunkBytes;
@@ -54,13 +58,14 @@ class GarbageCollector {
     uint64_t awaiting_bytes = 0;  // of chunks that will be deleted
   };
 
-  // `seal` makes a chunk of the parts, which were still where they came from a moment ago; it may
-  // be called from any step of the collector. `has_room`: uploads keep up, so that moved data may
-  // join them. `workers`: where data that were read are checked.
+  // `seal` makes a chunk of the parts, which were still where they came from a moment ago, and
+  // gives its sequence, or nothing if none was left; it may be called from any step of the
+  // collector. `has_room`: uploads keep up, so that moved data may join them. `workers`: where data
+  // that were read are checked.
   GarbageCollector(Gate& gate, const VolumeObjects& objects, const EraHistory& eras, ExtentMap& map,
                    ChunkLedger& ledger, LeafLoader& loader, ChunkReader& reader,
                    CollectorOptions options, Executor workers,
-                   std::function<void(std::vector<ChunkPart>)> seal,
+                   std::function<std::optional<Sequence>(std::vector<ChunkPart>)> seal,
                    std::function<bool()> has_room);
 
   void start();
@@ -74,9 +79,11 @@ class GarbageCollector {
   void durable(Sequence frontier);  // chunks up to it are in the store
   void look();                      // something changed: is there anything to do?
 
-  // More space is in use than should be, and cleaning does not keep up with the writers: 0 when it
-  // does, 1 when twice as much is in use as may be.
+  // More space is in use than should be, and cleaning does not keep up with the writers: 0 while it
+  // does; at 1 there is no more to be had than what cleaning gives back (I10).
   double behind() const;
+  // There are chunks without anything live which only a checkpoint will show to be so.
+  bool has_barren() const noexcept { return !barren_.empty(); }
   // Dead chunks stay until further roots are written.
   bool waits_for_root() const;
   const Counters& counters() const noexcept { return counters_; }
@@ -98,9 +105,15 @@ class GarbageCollector {
   // In sectors: what chunks take that are not all dead, and what they may take.
   double used() const;
   double allowed(double utilization, double slacks) const;
-  double cleaned_space() const { return allowed(options_.utilization, 1); }      // above it, clean
-  double most_space() const { return allowed(options_.utilization - 0.04, 2); }  // writers wait
+  double cleaned_space() const { return allowed(options_.utilization, 1); }  // above it, clean
+  // Above it writers give way, the more the nearer they are to the next: 1.5 times what is live
+  // (I10).
+  double much_space() const { return allowed(options_.utilization - 0.03, 2); }
+  double most_space() const { return allowed(options_.utilization - 0.05, 3); }
+  double burst() const;  // what both are raised by
+  void note_burst();
   bool wants_cleaning() const;
+  bool may_move() const;
   double urgency() const;  // of cleaning: from 0, when it begins, to 1, when behind() does
   asio::awaitable<bool> clean_some();
   Task read_out(ReadOut& out);
@@ -124,21 +137,23 @@ class GarbageCollector {
   ChunkReader& reader_;
   const CollectorOptions options_;
   const Executor workers_;
-  std::function<void(std::vector<ChunkPart>)> seal_;
+  std::function<std::optional<Sequence>(std::vector<ChunkPart>)> seal_;
   std::function<bool()> has_room_;
   AsyncEvent wake_;
   bool stopping_ = false;
 
   Sequence frontier_;
-  std::vector<ChunkPart> moving_;  // data on their way to a new chunk
-  TimePoint moving_since_{};       // when the first of them came
+  std::optional<TimePoint> burst_since_;  // when writers would have given way
+  std::vector<ChunkPart> moving_;         // data on their way to a new chunk
+  TimePoint moving_since_{};              // when the first of them came
   uint64_t moving_sectors_ = 0;
-  uint64_t moving_stored_ = 0;   // 512-byte units of the chunks in emptied_
-  std::set<Sequence> barren_;    // nothing to move, though the ledger counts something live
-  std::set<Sequence> hopeless_;  // cannot be read
-  TimePoint failed_until_{};     // no deletion before: the store has trouble
-  std::set<Sequence> emptied_;   // their live data are in moving_
-  std::set<Sequence> proven_;    // all that was live of them was moved or overwritten
+  uint64_t moving_stored_ = 0;       // 512-byte units of the chunks in emptied_
+  std::set<Sequence> on_their_way_;  // chunks of moved data, not yet in the store
+  std::set<Sequence> barren_;        // nothing to move, though the ledger counts something live
+  std::set<Sequence> hopeless_;      // cannot be read
+  TimePoint failed_until_{};         // no deletion before: the store has trouble
+  std::set<Sequence> emptied_;       // their live data are in moving_
+  std::set<Sequence> proven_;        // all that was live of them was moved or overwritten
   std::map<Sequence, Condemned> condemned_;
   Sequence oldest_covered_;
   std::vector<ObjectName> map_garbage_;

@@ -154,7 +154,7 @@ void Volume::start_log(Era era, RecoveredLog log) {
   collector_ = std::make_unique<GarbageCollector>(
       gate_, objects_, eras_, mapping_->map, mapping_->ledger, mapping_->loader, reader_,
       collecting, options_.workers,
-      [this](std::vector<ChunkPart> parts) { seal_moved(std::move(parts)); },
+      [this](std::vector<ChunkPart> parts) { return seal_moved(std::move(parts)); },
       [this] { return uploader_.has_room(); });
   collector_->durable(uploader_.frontier());
   if (options_.read_cache) {
@@ -357,6 +357,13 @@ Async<void> Volume::admit(uint64_t bytes, size_t extents, TicketPtr ticket) {
   if (const Duration pause = give_way(); pause > Duration::zero()) {
     co_await pause_until(now() + pause);
   }
+  // Garbage has won: what may be written is what cleaning gives back. For a while; what hinders the
+  // cleaning must not end in a command's deadline.
+  constexpr Duration kLongestWait = std::chrono::seconds(5);
+  const TimePoint patience = now() + kLongestWait;
+  while (no_space_left() && now() < patience && !quitting_ && !(ticket && ticket->cancelled)) {
+    co_await changed_.wait_for(std::min<Duration>(patience - now(), std::chrono::seconds(1)));
+  }
   auto has_room = [&] {
     if (journaling() && !journal_->has_room(bytes, extents)) return false;
     return fits_in_buffer(bytes, extents);
@@ -528,14 +535,14 @@ void Volume::seal() {
 
 // Where the map does not have a part any more that it comes from, the newer write wins: send()
 // compares.
-void Volume::seal_moved(std::vector<ChunkPart> parts) {
-  if (quitting_) return;
+std::optional<Sequence> Volume::seal_moved(std::vector<ChunkPart> parts) {
+  if (quitting_) return std::nullopt;
   // That takes a page that is known, or the leaf that was looked at.
   std::erase_if(parts, [this](const ChunkPart& part) {
     const uint64_t page = part.first.value() / kPageSectors;
     return !mapping_->map.known(page) && mapping_->map.leaf_place(page) != part.leaf;
   });
-  if (parts.empty()) return;
+  if (parts.empty()) return std::nullopt;
   const LogPosition next = builder_.empty() ? position_.next() : builder_first_;
   SealContext context{
       objects_.uuid(), era_, uploader_.newest().next(), last_hash_, uploader_.frontier(), next, 0};
@@ -543,6 +550,7 @@ void Volume::seal_moved(std::vector<ChunkPart> parts) {
   chunk.opened_at = now();
   send(std::move(chunk));
   if (snapshot_wanted_ && builder_.empty()) take_snapshot();
+  return uploader_.newest();
 }
 
 // A chunk becomes part of the log.
@@ -702,6 +710,7 @@ bool Volume::checkpoint_due() const {
   if (chunks_since_root_ < std::min<uint64_t>(kLeastChunks, options_.checkpoint_every))
     return false;
   if (mapping_->map.change_memory().value() > options_.map_memory.value() / 4) return true;
+  if (garbage_ahead() > 0 && collector_->has_barren()) return true;
   const uint64_t chunks = mapping_->ledger.chunks();
   if (bytes_since_root_ < kMostShare * (chunks * 16 + (64 << 10))) return false;
   return chunks_since_root_ >= chunks / 8;

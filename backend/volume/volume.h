@@ -147,6 +147,8 @@ class Volume final : public BlockDevice {
   Async<void> make_durable(LogPosition position);
   Async<void> make_durable_in_store(LogPosition position);
   Duration give_way() const;
+  double garbage_ahead() const;
+  bool no_space_left() const { return garbage_ahead() >= 1; }
   bool fits_in_buffer(uint64_t bytes, size_t extents) const;
   uint64_t buffered() const noexcept { return dirty_bytes_ - uploader_.parked_bytes(); }
   Duration seal_age() const;
@@ -183,7 +185,7 @@ class Volume final : public BlockDevice {
   Task watch_fence();
   void on_upload_progress(uint64_t released_bytes);
 
-  void seal_moved(std::vector<ChunkPart> parts);
+  std::optional<Sequence> seal_moved(std::vector<ChunkPart> parts);
   void send(SealedChunk chunk);
 
   bool checkpoint_due() const;

@@ -278,13 +278,17 @@ Duration Volume::give_way() const {
     pause = std::chrono::duration_cast<Duration>(
         std::chrono::duration<double>(kMostSeconds * over * over * over));
   }
-  if (const double behind = collector_->behind(); behind > 0) {
-    // 5 ms at 2 %, so that space stays below 1.5 times what is live (I10).
-    const double soon = 0.005 * std::min(behind / 0.02, 1.0);
-    const std::chrono::duration<double> to_garbage(soon + kMostSeconds * behind * behind);
+  if (const double ahead = garbage_ahead(); ahead > 0) {
+    const std::chrono::duration<double> to_garbage(kMostSeconds * ahead * ahead);
     pause = std::max(pause, std::chrono::duration_cast<Duration>(to_garbage));
   }
   return pause;
+}
+
+// As the collector has it. While the store is away nothing can be cleaned, and nothing more is
+// taken of its space either: the journal's room is what counts.
+double Volume::garbage_ahead() const {
+  return uploader_.trouble().empty() ? collector_->behind() : 0;
 }
 
 }  // namespace swiftness

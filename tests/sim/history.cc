@@ -92,6 +92,8 @@ VolumeOptions random_options(Chance& chance, const World& world) {
   options.collector.utilization = 0.5 + static_cast<double>(chance.below(30)) / 100;
   options.collector.slack_chunks = chance.below(3);
   options.collector.deletion_delay = milliseconds(chance.skewed(3000));
+  options.collector.burst = ByteCount(chance.skewed(4 << 20));
+  options.collector.burst_time = milliseconds(chance.skewed(60'000));
   if (chance.one_in(2)) options.retry_pause = milliseconds(1 + chance.below(1000));
   if (chance.one_in(2)) options.sweep_every = milliseconds(100 + chance.skewed(60'000));
   options.durable_in_journal = world.durable_in_journal && !chance.one_in(8);
