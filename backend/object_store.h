@@ -42,6 +42,7 @@ struct ByteRange {
 
 struct PutOptions {
   bool create_only = false;  // conflict when an object of that name is met. Not linearizable on Swift
+  std::string checksum{};    // of these data, from checksums(); empty: put() makes it
   std::optional<std::chrono::seconds> expire_after;  // Swift's X-Delete-After
 };
 
@@ -90,6 +91,12 @@ class ObjectStore {
   // object may or may not be there, now or later; a retry by the caller must carry the same bytes.
   // not_found: there is no such container.
   virtual Async<void> put(ObjectName object, BufferList data, PutOptions options) = 0;
+
+  // What the store checks uploads of these data by; empty where it does not. Several at once are
+  // made in less time than one after the other.
+  virtual Async<std::vector<std::string>> checksums(std::vector<BufferList> objects) {
+    co_return std::vector<std::string>(objects.size());
+  }
 
   // Exactly the bytes asked for, or an Error; never fewer unless the range says so.
   virtual Async<Buffer> get(ObjectName object, ByteRange range, GetOptions options) = 0;

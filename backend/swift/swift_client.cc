@@ -49,49 +49,12 @@ SwiftClient::SwiftClient(SwiftStoreConfig config, Executor executor, SwiftTuning
       closing_(executor),
       transport_(std::move(transport)),
       tokens_(std::make_unique<AuthV1>(config_.auth_url, config_.user, config_.key), *transport_,
-              executor),
-      hashed_(executor) {
+              executor) {
   if (tuning.pool_threads > 0) pool_ = std::make_unique<asio::thread_pool>(tuning.pool_threads);
 }
 
 SwiftClient::~SwiftClient() {
   close();
-}
-
-Async<std::string> SwiftClient::md5_hex(BufferList data) {
-  auto text = std::make_shared<Text>();
-  text->data = std::move(data);
-  to_hash_.push_back(text);
-  // Uploads begin several at a time, in one turn of the event loop: this takes them all.
-  const Executor executor = co_await asio::this_coro::executor;
-  co_await asio::post(executor, asio::use_awaitable);
-  while (!text->md5) {
-    if (hashing_) {
-      co_await hashed_.wait();
-    } else {
-      co_await hash_all();
-    }
-  }
-  co_return *text->md5;
-}
-
-Task SwiftClient::hash_all() {
-  hashing_ = true;
-  const std::vector<std::shared_ptr<Text>> batch = std::exchange(to_hash_, {});
-  std::vector<BufferList> texts;
-  for (const auto& one : batch) texts.push_back(one->data);
-  using Md5s = std::vector<std::string>;
-  auto work = [texts = std::move(texts)] { return Result<Md5s>(swiftness::md5_hex(texts)); };
-  Result<Md5s> md5s = co_await compute<Md5s>(std::move(work));
-  for (size_t i = 0; i < batch.size(); ++i) {
-    if (md5s) {
-      batch[i]->md5 = (*md5s)[i];
-    } else {
-      batch[i]->md5 = md5s.error();
-    }
-  }
-  hashing_ = false;
-  hashed_.notify_all();
 }
 
 void SwiftClient::close() {

@@ -52,9 +52,6 @@ class SwiftClient {
 
   Async<SwiftAnswer> perform(SwiftRequest request, TimePoint deadline);
 
-  // Off the shard. Those that are asked for while others are computed are computed together.
-  Async<std::string> md5_hex(BufferList data);
-
   // Work that is too long for the shard, on the pool; see offload().
   template <class T, class Work>
   Async<T> compute(Work work);
@@ -64,7 +61,6 @@ class SwiftClient {
                       bool again) const;
   static Duration transfer_time(const SwiftRequest& request);
   void note(const std::optional<Failure>& failure);
-  Task hash_all();
   static Error closed();
 
   SwiftStoreConfig config_;
@@ -74,15 +70,6 @@ class SwiftClient {
   std::unique_ptr<HttpTransport> transport_;
   TokenCache tokens_;
   std::unique_ptr<asio::thread_pool> pool_;
-
-  // What md5_hex() is to compute, and whether it is at it.
-  struct Text {
-    BufferList data;
-    std::optional<Result<std::string>> md5;
-  };
-  std::vector<std::shared_ptr<Text>> to_hash_;
-  bool hashing_ = false;
-  AsyncEvent hashed_;
 
   // Since when nothing but failures came back, and whether the log has been told.
   std::optional<TimePoint> failing_since_;

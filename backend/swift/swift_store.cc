@@ -96,9 +96,16 @@ struct Upload {
   PutOptions options;
 };
 
+Async<std::vector<std::string>> checksums_of(ClientPtr client, std::vector<BufferList> objects) {
+  using Checksums = std::vector<std::string>;
+  auto work = [objects = std::move(objects)] { return Result<Checksums>(md5_hex(objects)); };
+  co_return co_await client->compute<Checksums>(std::move(work));
+}
+
 Async<std::string> checksum(ClientPtr client, BufferList data) {
   if (data.size() <= kHashedHere) co_return md5_hex(data);
-  co_return co_await client->md5_hex(std::move(data));
+  auto work = [data = std::move(data)] { return Result<std::string>(md5_hex(data)); };
+  co_return co_await client->compute<std::string>(std::move(work));
 }
 
 SwiftRequest put_request(const SwiftClient& client, const Upload& upload, bool create_only) {
@@ -153,9 +160,13 @@ Async<void> confirm_ours(ClientPtr client, Upload upload, TimePoint deadline) {
 // swift_store.h says what 202 and 412 mean.
 Async<void> put_object(ClientPtr client, ObjectName object, BufferList data, PutOptions options,
                        TimePoint deadline) {
-  Result<std::string> etag = co_await checksum(client, data);
-  if (!etag.ok()) co_return etag.error();
-  Upload upload{std::move(object), std::move(data), *std::move(etag), options};
+  if (options.checksum.empty()) {
+    Result<std::string> made = co_await checksum(client, data);
+    if (!made.ok()) co_return made.error();
+    options.checksum = *std::move(made);
+  }
+  std::string etag = options.checksum;
+  Upload upload{std::move(object), std::move(data), std::move(etag), std::move(options)};
 
   SwiftRequest first = put_request(*client, upload, options.create_only);
   Result<SwiftAnswer> answer = co_await client->perform(std::move(first), deadline);
@@ -226,8 +237,8 @@ Async<void> make_container(ClientPtr client, std::string container, TimePoint de
   Result<SwiftAnswer> made = co_await client->perform(std::move(request), deadline);
   if (!made.ok()) co_return made.error();
 
-  // Not create-only, though its contents never change: a 412 would only say that some server has it,
-  // perhaps the one that a lost attempt reached, and not that enough have.
+  // Not create-only, though its contents never change: a 412 would only say that some server has
+  // it, perhaps the one that a lost attempt reached, and not that enough have.
   BufferList contents(Buffer::copy_of(kAnchorContents));
   std::string etag = md5_hex(contents);
   Upload anchor{{container, std::string(kAnchorName)}, std::move(contents), etag, {}};
@@ -405,11 +416,10 @@ namespace {
 
 std::unique_ptr<HttpTransport> new_engine(const SwiftStoreConfig& config,
                                           const SwiftTuning& tuning) {
-  return std::make_unique<HttpEngine>(
-      HttpEngine::Options{.ca_file = config.ca_file,
-                          .connections = tuning.connections,
-                          .connect_timeout = tuning.connect_timeout,
-                          .stall_timeout = tuning.stall_timeout});
+  return std::make_unique<HttpEngine>(HttpEngine::Options{.ca_file = config.ca_file,
+                                                          .connections = tuning.connections,
+                                                          .connect_timeout = tuning.connect_timeout,
+                                                          .stall_timeout = tuning.stall_timeout});
 }
 
 }  // namespace
@@ -432,7 +442,12 @@ Async<void> SwiftStore::create_container(std::string container) {
 }
 
 Async<void> SwiftStore::put(ObjectName object, BufferList data, PutOptions options) {
-  return put_object(client_, std::move(object), std::move(data), options, client_->new_deadline());
+  return put_object(client_, std::move(object), std::move(data), std::move(options),
+                    client_->new_deadline());
+}
+
+Async<std::vector<std::string>> SwiftStore::checksums(std::vector<BufferList> objects) {
+  return checksums_of(client_, std::move(objects));
 }
 
 Async<Buffer> SwiftStore::get(ObjectName object, ByteRange range, GetOptions options) {

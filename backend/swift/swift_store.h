@@ -49,6 +49,7 @@ class SwiftStore final : public ObjectStore {
 
   Async<void> create_container(std::string container) override;
   Async<void> put(ObjectName object, BufferList data, PutOptions options) override;
+  Async<std::vector<std::string>> checksums(std::vector<BufferList> objects) override;
   Async<Buffer> get(ObjectName object, ByteRange range, GetOptions options) override;
   Async<ObjectInfo> head(ObjectName object, GetOptions options) override;
   asio::awaitable<std::vector<Presence>> presence(std::string container,

@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -13,6 +14,27 @@ namespace {
 
 // Reads that missed the page cache wait here; a disk is kept busy, processors are not.
 constexpr size_t kThreads = 4;
+
+// What is put into the cache is seldom wanted again at once: large writes go past the page cache,
+// which spares the kernel memory, a copy, and writing back.
+constexpr size_t kPage = 4096;
+constexpr size_t kLarge = 32 * 1024;
+constexpr size_t kDirectAtOnce = 256 * 1024;
+
+// The disk wants its data in whole pages of memory; buffers begin anywhere.
+Result<void> write_direct(int file, uint64_t offset, const BufferList& data) {
+  thread_local Buffer room = Buffer::allocate(kDirectAtOnce + kPage);
+  const size_t skip = (kPage - reinterpret_cast<uintptr_t>(room.data()) % kPage) % kPage;
+  for (size_t done = 0; done < data.size();) {
+    Buffer pages = room.slice(skip, std::min(kDirectAtOnce, data.size() - done));
+    const size_t length = pages.size();
+    data.slice(done, length).copy_to(pages.writable());
+    Result<void> written = write_at(file, offset + done, std::move(pages));
+    if (!written) return written;
+    done += length;
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -48,6 +70,8 @@ Result<void> CacheFile::open_blocking(const std::filesystem::path& path, uint64_
   // Readers want the pages they ask for: reading ahead is done from the store, by the volume.
   (void)::posix_fadvise(file, 0, 0, POSIX_FADV_RANDOM);
   size_ = size;
+  Result<FileDescriptor> direct = open_at(AT_FDCWD, path.c_str(), O_RDWR | O_DIRECT);
+  if (direct) direct_ = std::move(*direct);
   return {};
 }
 
@@ -70,6 +94,13 @@ Async<Buffer> CacheFile::read(uint64_t offset, size_t length) {
 }
 
 Async<void> CacheFile::write(uint64_t offset, BufferList data) {
+  const bool whole_pages = offset % kPage == 0 && data.size() % kPage == 0;
+  if (direct_.number() >= 0 && whole_pages && data.size() >= kLarge) {
+    auto work = [file = direct_.number(), offset, data = std::move(data)] {
+      return write_direct(file, offset, data);
+    };
+    return offload<void>(pool_, std::move(work));
+  }
   auto work = [file = file_.number(), offset, data = std::move(data)] {
     return write_at(file, offset, data);
   };

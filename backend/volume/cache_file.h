@@ -31,6 +31,7 @@ class CacheFile final : public LocalFile {
 
   asio::thread_pool pool_;
   FileDescriptor file_;
+  FileDescriptor direct_;  // the same file without the page cache; not every file system has that
   uint64_t size_ = 0;
   bool can_try_ = true;  // the file system knows RWF_NOWAIT
 };

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "backend/base/async.h"
@@ -108,6 +109,7 @@ struct SealedChunk {
   std::vector<uint16_t> frame_offsets;  // of each 64 KiB of raw data, in 512-byte units
   Buffer encoded_header;                // padded: the beginning of the object
   std::optional<Frames> frames;         // made by make_frames(), before it is stored or parked
+  std::optional<std::string> checksum;  // of the object, by ObjectStore::checksums()
 
   // How to make it again from the journal (parked_chunk.h), when that has all of it. A parked chunk
   // is without the header's extents, the object and `raw`.

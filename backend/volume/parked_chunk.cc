@@ -88,6 +88,7 @@ SealedChunk parked(const SealedChunk& chunk) {
   out.opened_at = chunk.opened_at;
   out.frame_offsets = chunk.frame_offsets;
   out.frames = Frames{chunk.frames->headers, {}};
+  out.checksum = chunk.checksum;
   out.recipe = chunk.recipe;
   out.is_parked = true;
   return out;

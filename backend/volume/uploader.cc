@@ -9,6 +9,7 @@ namespace swiftness {
 namespace {
 
 constexpr Duration kLongestPause = std::chrono::seconds(5);
+constexpr size_t kPreparedAtOnce = 8;  // chunks
 
 // What of the write buffer a chunk does not need while it is parked.
 uint64_t parked_saving(const SealedChunk& chunk) {
@@ -25,7 +26,8 @@ Uploader::Uploader(const VolumeObjects& objects, Gate& gate, Options options,
       options_(options),
       on_progress_(std::move(on_progress)),
       restore_(std::move(restore)),
-      stopping_event_(gate.executor()) {
+      stopping_event_(gate.executor()),
+      prepared_(gate.executor()) {
   CHECK(options.window >= 1 && options.window <= kMostUploadsInFlight);
 }
 
@@ -103,7 +105,7 @@ Async<void> Uploader::put(Sequence sequence) {
     parked_bytes_ -= parked_saving(*chunk);
     chunk = std::make_shared<SealedChunk>(std::move(*whole));
   }
-  co_await frame(chunk);
+  co_await prepare(sequence);
   const ObjectName name = objects_.names.chunk(chunk->header.era, sequence);
   // The first chunks of a container find none, or one that somebody could not finish: with its
   // anchor missing no attach could tell where the log ends, so no chunk goes in before it. A
@@ -115,7 +117,8 @@ Async<void> Uploader::put(Sequence sequence) {
     if (!made) co_return made;
   }
   PutOptions options;
-  Result<void> done = co_await objects_.store.put(name, chunk->frames->object, options);
+  options.checksum = *chunk->checksum;
+  Result<void> done = co_await objects_.store.put(name, chunk->frames->object, std::move(options));
   if (!first && !done && done.error().code() == ErrorCode::not_found) {
     co_return done.error().within("container " + name.container + " has vanished");
   }
@@ -127,6 +130,39 @@ Task Uploader::frame(std::shared_ptr<SealedChunk> chunk) {
   auto work = [chunk] { return Result<Frames>(make_frames(*chunk)); };
   Result<Frames> made = co_await offload<Frames>(options_.workers, std::move(work));
   if (!chunk->frames) chunk->frames = std::move(*made);
+}
+
+Task Uploader::prepare(Sequence sequence) {
+  const std::shared_ptr<SealedChunk>& chunk = chunks_.at(sequence);
+  while (!chunk->frames || !chunk->checksum) {
+    if (preparing_) {
+      co_await prepared_.wait();
+    } else {
+      co_await prepare_some(sequence);
+    }
+  }
+}
+
+// This chunk and those that come next: several checksums at once take less time.
+Task Uploader::prepare_some(Sequence first) {
+  preparing_ = true;
+  std::vector<std::shared_ptr<SealedChunk>> chunks;
+  for (auto it = chunks_.find(first); it != chunks_.end() && chunks.size() < kPreparedAtOnce;
+       ++it) {
+    const SealedChunk& chunk = *it->second;
+    if (!chunk.is_parked && (!chunk.frames || !chunk.checksum)) chunks.push_back(it->second);
+  }
+  FanOut framing(gate_.executor());
+  for (const std::shared_ptr<SealedChunk>& chunk : chunks) framing.add(frame(chunk));
+  co_await framing.join();
+  std::vector<BufferList> objects;
+  for (const std::shared_ptr<SealedChunk>& chunk : chunks) objects.push_back(chunk->frames->object);
+  Result<std::vector<std::string>> checksums = co_await objects_.store.checksums(objects);
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    chunks[i]->checksum = checksums ? std::move((*checksums)[i]) : std::string();
+  }
+  preparing_ = false;
+  prepared_.notify_all();
 }
 
 void Uploader::arrived(Sequence sequence) {

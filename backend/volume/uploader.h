@@ -66,6 +66,8 @@ class Uploader {
   Task upload(Sequence sequence);
   Async<void> put(Sequence sequence);
   Task frame(std::shared_ptr<SealedChunk> chunk);
+  Task prepare(Sequence sequence);
+  Task prepare_some(Sequence first);
   void start_uploads();
   void arrived(Sequence sequence);
 
@@ -75,6 +77,8 @@ class Uploader {
   std::function<void(uint64_t)> on_progress_;
   std::function<Async<SealedChunk>(const SealedChunk&)> restore_;
   AsyncEvent stopping_event_;
+  AsyncEvent prepared_;
+  bool preparing_ = false;
   bool stopping_ = false;
 
   std::map<Sequence, std::shared_ptr<SealedChunk>> chunks_;  // not yet answered 201

@@ -224,6 +224,7 @@ Async<SealedChunk> Volume::restore(const SealedChunk& parked) {
   if (!same_bytes(*whole, parked)) {
     co_return Error(ErrorCode::corrupt, "journal: what waits for its upload fails its checksum");
   }
+  whole->checksum = parked.checksum;
   whole->memory = parked.memory;
   whole->opened_at = parked.opened_at;
   co_return whole;
