@@ -17,6 +17,7 @@
 #include "config/config.h"
 #include "target/admin/version.h"
 #include "target/gateway/gateway.h"
+#include "target/huge_pages.h"
 
 namespace swiftness {
 namespace {
@@ -127,6 +128,9 @@ int run(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   using namespace swiftness;
+#ifdef SWIFTNESS_TCMALLOC
+  use_huge_pages();
+#endif
   Arguments arguments;
   CLI::App app("swiftnessd: an iSCSI target that keeps its disks in an object store", "swiftnessd");
   app.set_version_flag("--version", kVersion);
