@@ -67,8 +67,25 @@ Cluster::Cluster(Timeline& timeline, Trace& trace, Chance chance, ClusterOptions
 void Cluster::object_server_down(Duration how_long) {
   // Copies are made whole before the next one may go: see "never" above.
   if (now() < down_until_ + options_.replication * 2) return;
-  down_server_ = chance_.below(kPrimaries);
+  down_server_ = unlucky_server();
   down_until_ = now() + how_long;
+}
+
+size_t Cluster::unlucky_server() {
+  std::vector<size_t> alone;  // who has what nobody else has, once for each such object
+  for (const auto& [name, object] : objects_) {
+    const Copy* newest = newest_copy(object, kNone);
+    size_t holders = 0, holder = kNone;
+    for (size_t server = 0; server < kServers; ++server) {
+      const std::optional<Copy>& copy = object.copies[server];
+      if (!copy || copy->stamp != newest->stamp) continue;
+      ++holders;
+      holder = server;
+    }
+    if (holders == 1 && holder < kPrimaries) alone.push_back(holder);
+  }
+  if (alone.empty() || chance_.one_in(3)) return chance_.below(kPrimaries);
+  return alone[chance_.below(alone.size())];
 }
 
 void Cluster::refuse_writes(Duration how_long) {
@@ -79,10 +96,11 @@ void Cluster::refuse_writes(Duration how_long) {
 
 void Cluster::lose_disk() {
   if (now() < down_until_ + options_.replication * 2 || now() < refusing_until_) return;
-  const size_t server = chance_.below(kPrimaries);
+  const size_t server = unlucky_server();
   trace_.note("object server {} loses its disk", server);
   std::vector<std::string> names;
   for (auto& [name, object] : objects_) {
+    if (object.puts > 0) continue;
     object.copies[server].reset();
     names.push_back(name);
   }
@@ -95,16 +113,32 @@ void Cluster::proxies_down(Duration how_long) {
 
 // Each proxy sees on while its cache lasts.
 void Cluster::go_blind(Duration how_long) {
+  const size_t spared = chance_.one_in(2) ? chance_.below(kProxies) : kProxies;
   for (Proxy& proxy : proxies_) {
-    if (now() < proxy.blind_until) continue;
-    if (chance_.one_in(3)) continue;
+    if (now() < proxy.blind_until || &proxy == proxies_.data() + spared) continue;
+    if (spared == kProxies && chance_.one_in(3)) continue;
     if (chance_.one_in(2)) {
       proxy.blind_after_anchor = std::max(how_long, kShortestBlindness);
+      proxy.anchors_before = chance_.one_in(2) ? 0 : chance_.below(16);
       continue;
     }
-    proxy.blind_from = now() + chance_.between(Duration::zero(), seconds(30));
-    proxy.blind_until = proxy.blind_from + std::max(how_long, kShortestBlindness);
+    const Duration longest = chance_.one_in(2) ? seconds(3) : seconds(30);
+    begin_blindness(proxy, chance_.between(Duration::zero(), longest), how_long);
   }
+}
+
+void Cluster::begin_blindness(Proxy& proxy, Duration in, Duration how_long) {
+  proxy.blind_from = now() + in;
+  proxy.blind_until = proxy.blind_from + std::max(how_long, kShortestBlindness);
+  proxy.blindness_known = proxy.blind_from + chance_.between(Duration::zero(), seconds(2));
+}
+
+bool Cluster::is_blind(const Proxy& proxy) const noexcept {
+  return now() >= proxy.blind_from && now() < proxy.blind_until;
+}
+
+bool Cluster::known_blind(size_t proxy) const noexcept {
+  return is_blind(proxies_[proxy]) && now() >= proxies_[proxy].blindness_known;
 }
 
 void Cluster::full(Duration how_long) {
@@ -192,7 +226,7 @@ void Cluster::handle(size_t proxy, const HttpRequest& request, Answer answer) {
 
 bool Cluster::sees_container(size_t proxy, const std::string& container) {
   Proxy& p = proxies_[proxy];
-  if (now() >= p.blind_from && now() < p.blind_until) return false;
+  if (is_blind(p)) return false;
   auto missing = p.missing_until.find(container);
   if (missing != p.missing_until.end()) {
     if (now() < missing->second) return false;
@@ -206,9 +240,8 @@ bool Cluster::sees_container(size_t proxy, const std::string& container) {
 void Cluster::on_container(size_t proxy, const HttpRequest& request, const Path& path,
                            Answer answer) {
   Proxy& p = proxies_[proxy];
-  const bool blind = now() >= p.blind_from && now() < p.blind_until;
   if (request.method == "PUT") {
-    if (blind) return answer(reply(proxy, 503));
+    if (is_blind(p)) return answer(reply(proxy, 503));
     const bool made = containers_.try_emplace(path.container).second;
     p.missing_until.erase(path.container);
     return answer(reply(proxy, made ? 201 : 202));
@@ -306,9 +339,12 @@ void Cluster::put(size_t proxy, const HttpRequest& request, const Path& path, An
   } else if (missing == kNone && chance_.happens(options_.missed)) {
     written = kQuorum;  // the last one fails after the answer
   }
+  if (written > 0) objects_[name].puts += static_cast<uint32_t>(written);
   for (size_t i = 0; i < written; ++i) {
-    timeline_.after(writes[i].after,
-                    [this, name, server = writes[i].server, copy] { write(name, server, copy); });
+    timeline_.after(writes[i].after, [this, name, server = writes[i].server, copy] {
+      write(name, server, copy);
+      --objects_[name].puts;
+    });
   }
   if (written < kPrimaries || missing != kNone) {
     const Duration later = chance_.between(options_.write_spread, options_.replication);
@@ -391,9 +427,8 @@ void Cluster::read(size_t proxy, const HttpRequest& request, const Path& path, A
   if (found != objects_.end() && !newest && !unlucky) copy = some_copy(found->second, missing);
   if (copy == nullptr || copy->tombstone) return answer(reply(proxy, 404));
   Proxy& p = proxies_[proxy];
-  if (p.blind_after_anchor && path.object == kAnchorName) {
-    p.blind_from = now() + chance_.between(milliseconds(1), milliseconds(50));
-    p.blind_until = p.blind_from + *p.blind_after_anchor;
+  if (p.blind_after_anchor && path.object == kAnchorName && p.anchors_before-- == 0) {
+    begin_blindness(p, chance_.between(milliseconds(1), milliseconds(50)), *p.blind_after_anchor);
     p.blind_after_anchor.reset();
   }
   if (request.method == "HEAD") {
@@ -425,7 +460,10 @@ HttpResponse Cluster::body_of(size_t proxy, const HttpRequest& request, const Co
   if (chance_.happens(options_.bit_rot) && !response.body.empty()) {
     trace_.note("bit rot in {}", request.url);
     Buffer rotten = Buffer::copy_of(response.body.bytes());
-    const uint64_t bit = chance_.below(rotten.size() * 8);
+    // Headers are a small part of it and the better target.
+    const uint64_t most =
+        chance_.one_in(2) ? rotten.size() : std::min<uint64_t>(rotten.size(), 512);
+    const uint64_t bit = chance_.below(most * 8);
     rotten.writable()[bit / 8] ^= std::byte{1} << (bit % 8);
     response.body = rotten;
   }
@@ -456,7 +494,7 @@ void Cluster::replicate(const std::string& name) {
     any = any || copy;
   }
   if (!any) {
-    objects_.erase(found);
+    if (object.puts == 0) objects_.erase(found);
     return;
   }
   if (now() < refusing_until_) {

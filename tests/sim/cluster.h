@@ -9,7 +9,8 @@
 //                   on a handoff: reads that do not ask for the newest see older copies
 //   object servers  one of them at a time is down for a while, or misses single requests
 //   lost disks      one server loses all its copies; what others have is copied again at once, what
-//                   it alone had (never answered 201) is gone
+//                   it alone had (never answered 201) is gone. Not while a PUT is under way: that
+//                   comes after
 //   refused writes  two servers take no writes: every PUT is answered 503 and leaves one copy
 //   broken PUTs     the proxy gives up or dies with none, one or all copies written: an object on a
 //                   minority that is seen by some reads and not by others
@@ -20,7 +21,8 @@
 //   false 404       with account or container servers down, and its cache run out, a proxy answers
 //                   404 for everything, X-Newest or not, for at least 45 s: longer than a
 //                   presence() with all its retries, which is what the anchor rule needs; it likes
-//                   to begin right after an anchor was seen
+//                   to begin right after an anchor was seen, and to strike one proxy alone
+//   worst luck      the server that fails is often one that alone has a copy of something
 //   new containers  are unknown for a while to a proxy that was asked for them before
 //   tombstones      are kept for a reclaim age only: a server that was down longer brings deleted
 //                   objects back
@@ -81,7 +83,8 @@ class Cluster {
   void clear_up();  // no more faults by chance; outages run their course
 
   bool reachable() const noexcept { return now() >= proxies_down_until_; }
-  bool settled() const noexcept;  // no outage of any kind is under way
+  bool known_blind(size_t proxy) const noexcept;  // long enough that a health check has told
+  bool settled() const noexcept;                  // no outage of any kind is under way
 
   // --- What the oracle looks at ------------------------------------------------------------------
   // Called with the name ("container/object") of everything that a DELETE removes.
@@ -114,6 +117,7 @@ class Cluster {
   struct Object {
     std::array<std::optional<Copy>, kServers> copies;
     bool replicating = false;  // an event for it is on the timeline
+    uint32_t puts = 0;         // whose copies are being written
     bool is_there() const;     // by its newest copy
   };
   struct Row {  // of a listing
@@ -128,7 +132,9 @@ class Cluster {
     Duration skew{};
     TimePoint blind_from{};
     TimePoint blind_until{};
-    std::optional<Duration> blind_after_anchor;  // for so long, from the next look at an anchor on
+    std::optional<Duration> blind_after_anchor;      // for so long, from a look at an anchor on
+    uint64_t anchors_before = 0;                     // that are seen until then
+    TimePoint blindness_known{};                     // by a health check
     std::map<std::string, TimePoint> missing_until;  // containers it believes not to exist
   };
   struct Path {
@@ -140,6 +146,10 @@ class Cluster {
   static TimePoint now() noexcept { return swiftness::now(); }
   HttpResponse reply(size_t proxy, int status) const;
   Stamp stamp(size_t proxy);
+  bool is_blind(const Proxy& proxy) const noexcept;
+  void begin_blindness(Proxy& proxy, Duration in, Duration how_long);
+  // The primary that fails next.
+  size_t unlucky_server();
   // The primary that does not answer this request; kNone: all do.
   size_t missing_server();
 

@@ -27,11 +27,11 @@ SwiftTuning store_tuning() {
 }
 
 // Each sector is full of its address and its tag.
-Buffer contents(Piece piece, Tag tag) {
+Buffer contents(const Shape& shape, Piece piece, Tag tag) {
   Buffer data = Buffer::allocate(piece.count * kSectorBytes);
   std::byte* at = data.writable().data();
   for (uint64_t i = 0; i < piece.count; ++i) {
-    const uint64_t words[2] = {World::address(piece.first + i), tag};
+    const uint64_t words[2] = {shape.address(piece.first + i), tag};
     for (size_t n = 0; n < kSectorBytes; n += sizeof(words), at += sizeof(words)) {
       std::memcpy(at, words, sizeof(words));
     }
@@ -40,7 +40,7 @@ Buffer contents(Piece piece, Tag tag) {
 }
 
 // The tag of each sector. An Error: one is torn, or of another place.
-Result<Disk> tags_of(Piece piece, const BufferList& data) {
+Result<Disk> tags_of(const Shape& shape, Piece piece, const BufferList& data) {
   Disk tags(piece.count);
   const Buffer flat = data.flatten();
   for (uint64_t i = 0; i < piece.count; ++i) {
@@ -48,7 +48,7 @@ Result<Disk> tags_of(Piece piece, const BufferList& data) {
     uint64_t words[2];
     std::memcpy(words, sector, sizeof(words));
     tags[i] = words[1];
-    bool sound = words[0] == (words[1] == 0 ? 0 : World::address(piece.first + i));
+    bool sound = words[0] == (words[1] == 0 ? 0 : shape.address(piece.first + i));
     for (size_t n = sizeof(words); n < kSectorBytes && sound; n += sizeof(words)) {
       sound = std::memcmp(sector + n, words, sizeof(words)) == 0;
     }
@@ -94,6 +94,7 @@ struct Gateway::Process {
   uint64_t steps = 0;
   uint64_t crash_at = UINT64_MAX;
   Crash crash_how = Crash::process;
+  bool crash_when_full = false;
   uint32_t busy_clients = 0;
   bool shutting_down = false;
   bool ended = false;
@@ -162,6 +163,19 @@ void Gateway::crash_in(uint64_t steps, Crash how) {
   process_->crash_how = how;
 }
 
+void Gateway::crash_when_full(Crash how) {
+  if (!running()) return;
+  process_->crash_when_full = true;
+  process_->crash_how = how;
+}
+
+void Gateway::look_at_the_journal() {
+  const VolumeStatus status = process_->volume.status();
+  if (status.journal_bytes == 0 || status.journal_used < status.journal_bytes / 4 * 3) return;
+  process_->crash_when_full = false;
+  crash_in(chance_.below(chance_.one_in(2) ? 20 : 400), process_->crash_how);
+}
+
 // From now on what abandons a journal is not this process.
 void Gateway::end_force() {
   if (process_->force != 0 && !process_->life) world_.oracle.force_ends(process_->force);
@@ -183,6 +197,8 @@ bool Gateway::run_one() {
     return false;
   }
   ++process_->steps;
+  constexpr uint64_t kNowAndThen = 16;
+  if (process_->crash_when_full && process_->steps % kNowAndThen == 0) look_at_the_journal();
   return true;
 }
 
@@ -251,11 +267,11 @@ asio::awaitable<bool> Gateway::begin_life() {
   const uint64_t epoch = process.volume.status().epoch;
   world_.trace.note("{} is online in epoch {}", name_, epoch);
   Disk image;
-  while (image.size() < World::kSectors) {
-    const Piece piece{image.size(), World::kStripeSectors};
+  while (image.size() < world_.shape.sectors()) {
+    const Piece piece{image.size(), world_.shape.stripe_sectors};
     Result<BufferList> data = co_await process.volume.read(blocks_of(piece));
     if (data) {
-      Result<Disk> tags = tags_of(piece, *data);
+      Result<Disk> tags = tags_of(world_.shape, piece, *data);
       if (!tags) {
         world_.fail(name_ + " begins with an image of which " + tags.error().message());
         co_return false;
@@ -370,9 +386,9 @@ std::string Gateway::too_much_space() const {
 
 Piece Gateway::some_piece(uint64_t longest) {
   const uint64_t unit = world_.block_size / kSectorBytes;
-  const uint64_t stripe = World::kStripeSectors;
+  const uint64_t stripe = world_.shape.stripe_sectors;
   // Half of it all happens in one place, so that commands meet.
-  const uint64_t places = chance_.one_in(2) ? stripe / 4 : World::kSectors;
+  const uint64_t places = chance_.one_in(2) ? stripe / 4 : world_.shape.sectors();
   Piece piece{chance_.below(places / unit) * unit, 0};
   const uint64_t room = stripe - piece.first % stripe;
   piece.count = std::min(chance_.skewed(std::max(longest / unit, uint64_t{1})) * unit, room);
@@ -381,7 +397,7 @@ Piece Gateway::some_piece(uint64_t longest) {
 
 BlockRange Gateway::blocks_of(Piece piece) const {
   const uint64_t unit = world_.block_size / kSectorBytes;
-  return BlockRange{Lba(World::address(piece.first) / unit), BlockCount(piece.count / unit)};
+  return BlockRange{Lba(world_.shape.address(piece.first) / unit), BlockCount(piece.count / unit)};
 }
 
 TicketPtr Gateway::some_ticket() {
@@ -452,7 +468,7 @@ Task Gateway::write_to(Piece piece) {
   const TicketPtr ticket = some_ticket();
   const Durability durability = forced ? Durability::flushed : Durability::acknowledged;
   const std::optional<Grade> promised = grade(durability);
-  BufferList data(contents(piece, tag));
+  BufferList data(contents(world_.shape, piece, tag));
   const Life::CommandId id = life->issue({piece}, tag, world_.oracle.next_moment());
   world_.trace.note("{}: command {} writes {} to {}+{}{}", name_, id, tag, piece.first, piece.count,
                     forced ? ", forced" : "");
@@ -469,21 +485,21 @@ Task Gateway::unmap_once() {
   std::vector<Piece> pieces;
   std::vector<BlockRange> ranges;
   if (chance_.one_in(8)) {  // whole stripes and everything between them, or the whole disk
-    const uint64_t from = chance_.below(World::kStripes);
-    const uint64_t stripes = 1 + chance_.below(World::kStripes - from);
-    const Piece piece{from * World::kStripeSectors, stripes * World::kStripeSectors};
+    const uint64_t from = chance_.below(world_.shape.stripes);
+    const uint64_t stripes = 1 + chance_.below(world_.shape.stripes - from);
+    const Piece piece{from * world_.shape.stripe_sectors, stripes * world_.shape.stripe_sectors};
     const uint64_t unit = world_.block_size / kSectorBytes;
-    const uint64_t begin = World::address(piece.first) / unit;
-    const uint64_t end = World::address(piece.first + piece.count - unit) / unit + 1;
+    const uint64_t begin = world_.shape.address(piece.first) / unit;
+    const uint64_t end = world_.shape.address(piece.first + piece.count - unit) / unit + 1;
     pieces.push_back(piece);
     ranges.push_back(BlockRange{Lba(begin), BlockCount(end - begin)});
-    if (stripes == World::kStripes) {
+    if (stripes == world_.shape.stripes) {
       ranges[0] = BlockRange{Lba(0), process.volume.geometry().blocks};
     }
   } else {
     const uint64_t count = 1 + chance_.below(4);
     for (uint64_t i = 0; i < count; ++i) {
-      pieces.push_back(some_piece(World::kStripeSectors));
+      pieces.push_back(some_piece(world_.shape.stripe_sectors));
       ranges.push_back(blocks_of(pieces.back()));
     }
   }
@@ -515,7 +531,7 @@ Task Gateway::flush_once() {
 Task Gateway::read_once() {
   Process& process = *process_;
   const std::shared_ptr<Life> life = process.life;
-  const Piece piece = some_piece(World::kStripeSectors);
+  const Piece piece = some_piece(world_.shape.stripe_sectors);
   const Moment issued = world_.oracle.next_moment();
   Result<BufferList> data = co_await process.volume.read(blocks_of(piece));
   const Moment answered = world_.oracle.next_moment();
@@ -527,7 +543,7 @@ Task Gateway::read_once() {
     }
     co_return;
   }
-  Result<Disk> tags = tags_of(piece, *data);
+  Result<Disk> tags = tags_of(world_.shape, piece, *data);
   if (!tags) {
     world_.fail(fmt::format("{}: a read of {}+{}: {}", name_, piece.first, piece.count,
                             tags.error().message()));
@@ -539,7 +555,7 @@ Task Gateway::read_once() {
 
 Task Gateway::prefetch_once() {
   Result<Prefetched> done =
-      co_await process_->volume.prefetch(blocks_of(some_piece(World::kStripeSectors)));
+      co_await process_->volume.prefetch(blocks_of(some_piece(world_.shape.stripe_sectors)));
   if (!done) world_.trace.note("{}: prefetch: {}", name_, done.error().message());
 }
 

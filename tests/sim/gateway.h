@@ -55,6 +55,8 @@ class Gateway final : public BlockDeviceObserver {
   void crash(Crash how);  // at once
   // As soon as the process has taken so many more steps.
   void crash_in(uint64_t steps, Crash how);
+  // Soon after its journal has become nearly full, if it does.
+  void crash_when_full(Crash how);
 
   bool running() const noexcept { return process_ != nullptr; }
   bool idle() const noexcept;                               // online, and its clients have left
@@ -76,6 +78,7 @@ class Gateway final : public BlockDeviceObserver {
 
   void on_state_changed(DeviceState state) override;
   bool serving() const noexcept;
+  void look_at_the_journal();
 
   Task serve();
   asio::awaitable<bool> attach();

@@ -33,6 +33,7 @@ double some_of(Chance& chance, double most) {
 WorldOptions random_world(Chance chance) {
   WorldOptions out;
   out.block_size = chance.one_in(4) ? 4096 : 512;
+  if (chance.one_in(5)) out.shape = kWide;
   // As the product has it in most; a journal is a second guard that hides what is wrong with the
   // first, so there are enough without.
   out.journals = !chance.one_in(3);
@@ -46,7 +47,7 @@ WorldOptions random_world(Chance chance) {
   cluster.not_found_after = some_of(chance, 0.05);
   if (chance.one_in(4)) cluster.bit_rot = some_of(chance, 0.1);
   if (chance.one_in(3)) cluster.write_spread = milliseconds(1 + chance.below(250));
-  cluster.replication = milliseconds(100 + chance.below(chance.one_in(3) ? 100'000 : 10'000));
+  cluster.replication = milliseconds(100 + chance.below(chance.one_in(2) ? 100'000 : 10'000));
   if (chance.one_in(2)) cluster.clock_skew = milliseconds(chance.below(5'000));
   cluster.reclaim_age = seconds(10 + chance.below(600));
   NetworkOptions& network = out.network;
@@ -56,6 +57,8 @@ WorldOptions random_world(Chance chance) {
   network.duplicated = some_of(chance, 0.05);
   network.partial_body = some_of(chance, 0.05);
   network.other_proxy = some_of(chance, chance.one_in(5) ? 0.5 : 0.05);
+  if (chance.one_in(3)) network.stray = some_of(chance, chance.one_in(3) ? 0.1 : 0.02);
+  network.balanced = chance.one_in(2);
   if (chance.one_in(2)) network.slow = some_of(chance, 0.06);
   network.latency = milliseconds(2 + chance.below(30));
   return out;
@@ -104,12 +107,12 @@ VolumeOptions random_options(Chance& chance, const World& world) {
   return options;
 }
 
-Workload random_workload(Chance& chance) {
+Workload random_workload(Chance& chance, const World& world) {
   Workload workload;
   workload.clients = static_cast<uint32_t>(1 + chance.below(4));
   workload.commands = static_cast<uint32_t>(chance.skewed(60));
   workload.pause = milliseconds(chance.skewed(200));
-  workload.largest_write = 1 + chance.below(World::kStripeSectors);
+  workload.largest_write = 1 + chance.below(world.shape.stripe_sectors);
   return workload;
 }
 
@@ -144,6 +147,7 @@ class History {
   Crash some_crash() { return chance_.one_in(2) ? Crash::machine : Crash::process; }
   Task make_weather();
   void change_the_weather();
+  void trouble_an_attach(Gateway& gateway);
   void boot(Gateway& gateway);
   Gateway* some_gateway(bool running);
   Task come_to_rest();
@@ -239,8 +243,8 @@ Task History::create_the_volume() {
   SwiftStore store(config, director_->get_executor(), tuning,
                    gateways_[0]->network().connect(director_->get_executor(), "creator"));
   for (int tries = 0; tries < 100; ++tries) {
-    Result<VolumeDescriptor> made =
-        co_await create_volume(store, "disk", ByteCount(World::kDiskBytes), world_.block_size);
+    Result<VolumeDescriptor> made = co_await create_volume(
+        store, "disk", ByteCount(world_.shape.disk_bytes), world_.block_size);
     if (!made && made.error().code() == ErrorCode::conflict) {
       made = co_await find_volume(store, "disk");  // an attempt of ours, its answer lost
     }
@@ -261,7 +265,16 @@ void History::act() {
   if (up == nullptr || (dice < 4 && down != nullptr)) {
     if (chance_.one_in(12)) meddle(*down);
     boot(*down);
+    // Two that come at the same moment.
+    Gateway* rival = chance_.one_in(6) ? some_gateway(false) : nullptr;
+    if (rival != nullptr) boot(*rival);
+    // Somebody hands it over and does not wait.
+    if (up != nullptr && chance_.one_in(6)) up->shut_down(std::nullopt);
   } else if (dice < 7) {
+    if (world_.journals && chance_.one_in(4)) {
+      up->crash_when_full(some_crash());
+      return;
+    }
     const uint64_t steps = chance_.one_in(3) ? chance_.below(3000) : chance_.below(100);
     up->crash_in(steps, some_crash());
   } else if (dice < 8) {
@@ -321,10 +334,30 @@ void History::change_the_weather() {
   }
 }
 
+// An attach is where trouble can do most harm: a store that denies what it has, or has it on one
+// server only; and an owner who is slow to learn of it.
+void History::trouble_an_attach(Gateway& gateway) {
+  const Duration how_long = chance_.between(seconds(1), seconds(60));
+  const uint64_t dice = chance_.below(8);
+  world_.trace.note("trouble for an attach: {}", dice);
+  if (dice < 2) {
+    world_.cluster.object_server_down(how_long);
+  } else if (dice == 2) {
+    world_.cluster.lose_disk();
+  } else if (dice < 5) {
+    world_.cluster.go_blind(how_long);
+  } else if (dice < 7) {
+    for (const auto& other : gateways_) {
+      if (other.get() != &gateway) other->network().slow_down(how_long);
+    }
+  } else {
+    change_the_weather();
+  }
+}
+
 void History::boot(Gateway& gateway) {
-  // An attach is where trouble of the store can do most harm.
-  if (bad_weather_ && !resting_ && chance_.one_in(3)) change_the_weather();
-  gateway.boot(random_options(chance_, world_), random_workload(chance_));
+  if (bad_weather_ && !resting_ && chance_.one_in(3)) trouble_an_attach(gateway);
+  gateway.boot(random_options(chance_, world_), random_workload(chance_, world_));
   // Many die young: in the midst of attaching.
   if (chance_.one_in(6)) gateway.crash_in(chance_.below(2000), some_crash());
 }
@@ -381,7 +414,7 @@ Task History::serve_to_the_end(Gateway& gateway, bool may_force, bool settles) {
     if (!gateway.running()) {
       VolumeOptions options = random_options(chance_, world_);
       options.force = force;
-      Workload workload = random_workload(chance_);
+      Workload workload = random_workload(chance_, world_);
       workload.commands = 10;
       workload.settles = settles;
       if (settles) options.sweep_every = seconds(1 + chance_.below(60));

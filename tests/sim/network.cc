@@ -17,6 +17,14 @@ std::string_view short_name(std::string_view url) {
   return url;
 }
 
+// A question on whose answer an attach builds: where the log ends, which start is the highest.
+bool decides(const HttpRequest& request) {
+  const std::string_view name = short_name(request.url);
+  if (request.method == "GET") return name.find("/chunk/") != std::string_view::npos;
+  if (request.method != "HEAD") return false;
+  return name.find("/start/") != std::string_view::npos || name.ends_with(kAnchorName);
+}
+
 }  // namespace
 
 // What the caller and its messages share; the caller may die first.
@@ -40,8 +48,11 @@ class Network::Transport final : public HttpTransport {
     auto call = std::make_shared<Call>(executor_, who_);
     if (network_.chance_.happens(network_.options_.other_proxy))
       proxy_ = network_.chance_.below(kProxies);
+    if (network_.options_.balanced && network_.cluster_.known_blind(proxy_)) proxy_ ^= 1;
+    const bool strays =
+        network_.chance_.happens(network_.options_.stray * (decides(request) ? 8 : 1));
     ++network_.waiting_;
-    network_.send(std::move(request), call, proxy_);
+    network_.send(std::move(request), call, strays ? proxy_ ^ 1 : proxy_);
     while (!call->outcome) co_await call->done.wait();
     co_return std::move(*call->outcome);
   }
@@ -63,7 +74,8 @@ std::unique_ptr<HttpTransport> Network::connect(Executor executor, std::string w
 Duration Network::latency() {
   const Duration all_well = chance_.between(milliseconds(1), options_.latency);
   const Duration long_way = chance_.between(milliseconds(100), seconds(10));
-  return chance_.happens(options_.slow) ? long_way : all_well;
+  const double slow = now() < slow_until_ ? 0.5 : options_.slow;
+  return chance_.happens(slow) ? long_way : all_well;
 }
 
 void Network::end(const CallPtr& call, HttpOutcome outcome) {
@@ -95,8 +107,8 @@ void Network::send(HttpRequest request, CallPtr call, size_t proxy) {
   const Duration left = request.deadline - now();
   const TransportFailure why =
       left < options_.stall_timeout ? TransportFailure::deadline : TransportFailure::stalled;
-  const bool may_be_slow =
-      cut || options_.slow > 0 || lost || late || left < seconds(5) || there > seconds(1);
+  const bool may_be_slow = cut || options_.slow > 0 || now() < slow_until_ || lost || late ||
+                           left < seconds(5) || there > seconds(1);
   if (may_be_slow) {
     timeline_.after(std::min(left, options_.stall_timeout), [this, call, why] { fail(call, why); });
   }

@@ -10,7 +10,11 @@
 //                 or died, and then takes effect
 //   duplicated    it arrives a second time, up to two minutes later; overwrites more often than
 //                 others, because they matter most
-//   proxies       from one request to the next it may be the other one that answers
+//   proxies       from one request to the next it may be the other one that answers; for one
+//   request
+//                 only, more often one that decides, or from then on. A balancer may lead around
+//                 one of which a health check says that it cannot serve
+//   slow link     half of one machine's messages take up to ten seconds for a while, nobody else's
 //   cut           nothing gets through for a while, and nobody says so; when it ends, some of what
 //                 was sent meanwhile arrives
 //   partial body  the connection ends in the middle of an answer
@@ -33,6 +37,8 @@ struct NetworkOptions {
   double partial_body = 0;
   Duration latency = std::chrono::milliseconds(4);  // of one message, at most, when all is well
   double other_proxy = 0;                           // from now on
+  double stray = 0;                                 // the other proxy, for this request
+  bool balanced = false;                            // around a proxy that is known to be blind
   double slow = 0;                                  // up to ten seconds instead
   Duration stall_timeout = std::chrono::seconds(12);
 };
@@ -46,7 +52,10 @@ class Network {
   std::unique_ptr<HttpTransport> connect(Executor executor, std::string who);
 
   void cut(Duration how_long) { cut_until_ = std::max(cut_until_, now() + how_long); }
+  void slow_down(Duration how_long) { slow_until_ = std::max(slow_until_, now() + how_long); }
   void clear_up() {
+    slow_until_ = now();
+    options_.stray = 0;
     options_.refused = options_.lost = options_.late = options_.duplicated = 0;
     options_.partial_body = options_.other_proxy = options_.slow = 0;
   }
@@ -70,6 +79,7 @@ class Network {
   NetworkOptions options_;
   uint64_t waiting_ = 0;
   TimePoint cut_until_{};
+  TimePoint slow_until_{};
 };
 
 }  // namespace swiftness::sim

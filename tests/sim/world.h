@@ -13,9 +13,30 @@
 
 namespace swiftness::sim {
 
+// The disk as the model sees it: a few stripes of a large disk, so that an image is read quickly
+// and still touches several pages of the map; every other stripe lies across the border of two
+// pages.
+struct Shape {
+  uint64_t stripes;
+  uint64_t stripe_sectors;
+  uint64_t disk_bytes;
+
+  uint64_t sectors() const noexcept { return stripes * stripe_sectors; }
+  uint64_t address(uint64_t sector) const noexcept {  // 512-byte sector of the disk
+    constexpr uint64_t kPage = 65536;
+    const uint64_t stripe = sector / stripe_sectors;
+    const uint64_t begin = stripe % 2 == 0 ? stripe / 2 * kPage + 24000
+                                           : (stripe / 2 + 1) * kPage - stripe_sectors / 2;
+    return begin + sector % stripe_sectors;
+  }
+};
+inline constexpr Shape kNarrow{8, 128, uint64_t{256} << 20};
+inline constexpr Shape kWide{48, 32, uint64_t{1} << 30};  // more pages than stay in memory anyway
+
 struct WorldOptions {
   ClusterOptions cluster;
   NetworkOptions network;
+  Shape shape = kNarrow;
   uint32_t block_size = 512;
   // Of the gateways.
   bool journals = false;
@@ -32,6 +53,7 @@ class World {
         timeline(clock),
         cluster(timeline, trace, chance.apart(), options.cluster),
         network_options(options.network),
+        shape(options.shape),
         block_size(options.block_size),
         journals(options.journals),
         durable_in_journal(options.durable_in_journal),
@@ -61,7 +83,8 @@ class World {
   Timeline timeline;
   Cluster cluster;
   const NetworkOptions network_options;
-  Oracle oracle{kSectors};
+  const Shape shape;
+  Oracle oracle{shape.sectors()};
   VolumeDescriptor descriptor;
   const uint32_t block_size;
   const bool journals;
@@ -70,22 +93,6 @@ class World {
   const bool corruption_expected;  // reads may fail with it while the weather is bad
   std::optional<std::string> failure;
   Counts counts;
-
-  // --- The disk as the model sees it -------------------------------------------------------------
-  // A few stripes of a large disk, so that an image is read quickly and still touches several pages
-  // of the map; every other stripe lies across the border of two pages.
-  static constexpr uint64_t kStripes = 8;
-  static constexpr uint64_t kStripeSectors = 128;
-  static constexpr uint64_t kSectors = kStripes * kStripeSectors;
-  static constexpr uint64_t kDiskBytes = uint64_t{256} << 20;
-
-  static uint64_t address(uint64_t sector) {  // 512-byte sector of the disk
-    constexpr uint64_t kPage = 65536;
-    const uint64_t stripe = sector / kStripeSectors;
-    const uint64_t begin = stripe % 2 == 0 ? stripe / 2 * kPage + 24000
-                                           : (stripe / 2 + 1) * kPage - kStripeSectors / 2;
-    return begin + sector % kStripeSectors;
-  }
 };
 
 }  // namespace swiftness::sim
