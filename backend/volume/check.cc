@@ -149,7 +149,8 @@ class Check {
     if (report_.attaching) return "a gateway has claimed the volume and not started it yet";
     if (!report_.released) {
       return "the volume was not released: gateway " +
-             (report_.host.empty() ? "(unknown)" : report_.host) + " may be serving it";
+             (report_.host.empty() ? "(unknown)" : report_.host) +
+             " may be serving it; if it is gone for good, repeat this with --offline";
     }
     return {};
   }

@@ -29,6 +29,7 @@ struct VolumeToCheck {
   std::string name;
   bool quick = false;
   bool repair = false;
+  uint32_t repair_pause_s = 10;  // before the second look; tests do not wait that long
 };
 
 int status(const Common& common);

@@ -55,6 +55,7 @@ int volume_check(const Common& common, const VolumeToCheck& wanted) {
   CheckOptions options;
   options.quick = wanted.quick;
   options.repair = wanted.repair;
+  options.repair_pause = std::chrono::seconds(wanted.repair_pause_s);
   options.although_served = common.offline;
   ProgressBar bar;
   Result<CheckReport> report = check_offline(*config, wanted.name, options,
