@@ -114,7 +114,7 @@ admin::StatusReport Gateway::status() const {
     out.drained = true;
     out.moved_to = drained->moved_to;
   }
-  const iscsi::ServerCounts& counts = server_->counts();
+  const iscsi::ServerCounts counts = server_->counts();
   out.initiators = {counts.logins,
                     counts.logins_refused,
                     counts.connections_refused,

@@ -34,7 +34,7 @@ std::span<std::byte> Connection::on_header(const Bhs& header) {
   segment_ = {};
   command_ = {};
   receiver_.reset();
-  ignored_ = false;
+  ignored_ = refused_ = false;
   if (phase_ != Phase::login) {
     if (is_numbered(header.kind()) && !header.immediate()) {
       ignored_ = session_->is_superfluous(cmd_sn_of(header));
@@ -54,9 +54,21 @@ std::span<std::byte> Connection::on_header(const Bhs& header) {
     }
     bool answer_repeats_it = header.kind() == Opcode::nop_out;
     if (!answer_repeats_it && header.data_segment_length > kMaximumText) return {};
+    refused_ = !has_room_for(header);
+    if (refused_) return {};
   }
   segment_ = Buffer::allocate(header.data_segment_length);
   return segment_.writable();
+}
+
+// Its data will be held until its turn has come, and a ping's until its answer was read.
+bool Connection::has_room_for(const Bhs& header) const {
+  const uint64_t bytes = header.data_segment_length;
+  if (bytes == 0) return true;
+  bool numbered = is_numbered(header.kind()) && !header.immediate();
+  if (numbered && !session_->has_room_to_hold(cmd_sn_of(header), bytes)) return false;
+  // Not more than one goes over the connection's own limit.
+  return header.kind() != Opcode::nop_out || writer_.account().is_within_total(bytes);
 }
 
 bool Connection::on_pdu(const Bhs& header) {
@@ -72,6 +84,7 @@ bool Connection::on_pdu(const Bhs& header) {
   ReceivedPdu pdu = header.kind() == Opcode::scsi_command
                         ? std::move(command_)
                         : ReceivedPdu{header, std::move(segment_), {}, {}, this};
+  if (refused_) pdu.reject = RejectReason::long_op_out_of_resources;
   if (is_numbered(header.kind()) && !header.immediate()) {
     session_->deliver(std::move(pdu));
   } else {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/base/gate.h"
+#include "target/iscsi/answer_memory.h"
 #include "target/iscsi/login.h"
 #include "target/iscsi/memory_budget.h"
 #include "target/iscsi/target_node.h"
@@ -33,6 +34,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   std::optional<Drain> drain;
   ServerCounts counts;
   const std::shared_ptr<TotalMemory> memory;
+  AnswerMemory answers;
 
   Gate connections;  // portals and connections: none of them waits for a store
   Gate commands;     // commands inside a task router

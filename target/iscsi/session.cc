@@ -28,6 +28,7 @@ Session::Session(std::shared_ptr<ServerState> server, LoginResult leading_login,
       unsolicited_per_command_(unsolicited_bytes(login_)),
       window_(login_.cmd_sn,
               server_->grant_window(unsolicited_per_command_, server_->limits.initial_window)),
+      held_bytes_(server_->answers),
       memory_(std::make_shared<MemoryBudget>(server_->limits.session_memory,
                                              ServerState::kLeastWindow * unsolicited_per_command_,
                                              server_->memory)) {}
@@ -68,6 +69,7 @@ void Session::end(const std::string& reason) {
   tasks_.clear();
   for (auto& [tag, task] : tasks) give_up(*task);
   held_.clear();
+  held_bytes_.remove(held_bytes_.bytes());
   waiting_.clear();
   memory_->leave_line();
   fenced_.clear();
@@ -118,6 +120,7 @@ void Session::deliver(ReceivedPdu pdu) {
 
 void Session::hold(uint32_t cmd_sn, ReceivedPdu pdu) {
   if (held_.empty()) gap_since_ = std::chrono::steady_clock::now();
+  held_bytes_.add(pdu.data.size());
   held_.emplace(cmd_sn, std::move(pdu));
 }
 
@@ -127,6 +130,7 @@ void Session::deliver_held() {
     if (found == held_.end()) return;
     ReceivedPdu pdu = std::move(found->second);
     held_.erase(found);
+    held_bytes_.remove(pdu.data.size());
     take_turn(std::move(pdu));
   }
 }

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "target/iscsi/answer_memory.h"
 #include "target/iscsi/command_window.h"
 #include "target/iscsi/login.h"
 #include "target/iscsi/task.h"
@@ -68,6 +69,11 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
   const CommandWindow& window() const noexcept { return window_; }
   bool is_superfluous(uint32_t cmd_sn) const {  // outside the window, or held already
     return window_.classify(cmd_sn) == CommandWindow::Arrival::outside || held_.contains(cmd_sn);
+  }
+  // It may have to wait for its turn, with so much data (of a command: is in another budget).
+  bool has_room_to_hold(uint32_t cmd_sn, uint64_t bytes) const {
+    return window_.classify(cmd_sn) == CommandWindow::Arrival::next ||
+           held_bytes_.has_room_for(bytes);
   }
   // A numbered PDU is whole. Its connection's dispatch() is called when its CmdSN has its turn:
   // now, or when the gap before it is filled. Of two with the same CmdSN the first counts.
@@ -160,6 +166,7 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
   uint64_t unsolicited_per_command_ = 0;  // bytes a granted command may bring unasked
   CommandWindow window_;
   boost::unordered_flat_map<uint32_t, ReceivedPdu> held_;  // early, by CmdSN; within the window
+  AnswerMemory::Account held_bytes_;
   TimePoint gap_since_;  // what is held waits since then for a CmdSN that has not come
   // Task sets that were given up while commands of theirs were still on the way by other
   // connections: those before this CmdSN end as they come. Of all logical units: the first.
