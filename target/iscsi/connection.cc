@@ -76,6 +76,8 @@ Task Connection::serve(std::shared_ptr<Connection> self) {
     reason = to_string(outcome);
     if (outcome == Outcome::stopped) break;
     ++c.server_->counts.connections_broken;
+    c.server_->broken_connections.warning("connection from {} closed: {}: no iSCSI, or damaged",
+                                          c.address_, reason);
     if (c.session_) c.session_->announce_drop(c);
     break;
   }
@@ -223,7 +225,7 @@ bool Connection::answer_login(const LoginRequest& request, Login::Answer answer)
   bool failed = answer.kind == Kind::failed;
   if (failed) {
     ++server_->counts.logins_refused;
-    log::warning("login from {} refused: {}", address_, answer.reason);
+    server_->refused_logins.warning("login from {} refused: {}", address_, answer.reason);
   }
   if (answer.kind == Kind::complete) {
     ++server_->counts.logins;

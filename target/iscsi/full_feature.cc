@@ -23,6 +23,51 @@ bool is_numbered(Opcode kind) {
   }
 }
 
+// In words for the log.
+std::string_view to_string(Opcode kind) {
+  switch (kind) {
+    case Opcode::nop_out:
+      return "a NOP-Out";
+    case Opcode::scsi_command:
+      return "a SCSI command";
+    case Opcode::task_management_request:
+      return "a task management request";
+    case Opcode::login_request:
+      return "a login request in a session";
+    case Opcode::text_request:
+      return "a text request";
+    case Opcode::logout_request:
+      return "a logout request";
+    case Opcode::snack_request:
+      return "a SNACK request";
+    default:
+      return "a PDU of unknown kind";
+  }
+}
+
+std::string_view to_string(RejectReason reason) {
+  switch (reason) {
+    case RejectReason::data_digest_error:
+      return "data digest error";
+    case RejectReason::snack:
+    case RejectReason::command_not_supported:
+      return "it is not supported here";
+    case RejectReason::protocol_error:
+      return "it breaks the protocol";
+    case RejectReason::too_many_immediate_commands:
+      return "too many immediate commands at once";
+    case RejectReason::task_in_progress:
+      return "its task tag is in use";
+    case RejectReason::invalid_pdu_field:
+      return "a field of it is invalid";
+    case RejectReason::long_op_out_of_resources:
+      return "no memory for its data";
+    case RejectReason::waiting_for_logout:
+      return "a logout is awaited";
+  }
+  return "?";
+}
+
 // 11.14.1
 enum LogoutReason : uint8_t { kCloseSession = 0, kCloseConnection = 1, kRemoveForRecovery = 2 };
 // 11.15.1
@@ -196,8 +241,8 @@ void Connection::on_task_management(const ReceivedPdu& pdu) {
 
 void Connection::reject(const Bhs& header, RejectReason reason) {
   ++server_->counts.pdus_rejected;
-  log::debug("{}: PDU {:02x}h rejected, reason {:02x}h", address_, header.opcode,
-             static_cast<uint8_t>(reason));
+  server_->rejected_pdus.warning("{} of {} from {} rejected: {}", to_string(header.kind()),
+                                 session_->login().initiator, address_, to_string(reason));
   Reject pdu;
   pdu.reason = static_cast<uint8_t>(reason);
   respond(pdu, BufferList(Buffer::copy_of(std::as_bytes(std::span(&header, 1)))));

@@ -9,6 +9,7 @@
 #include "backend/base/log.h"
 #include "target/iscsi/connection.h"
 #include "target/iscsi/server_state.h"
+#include "target/scsi/sense.h"
 
 namespace swiftness::iscsi {
 namespace {
@@ -208,6 +209,8 @@ void Session::forget(ScsiTask& task) {
 
 void Session::give_up(ScsiTask& task) {
   task.ticket->cancelled = true;
+  // It would have been told in the answer that it does not get.
+  if (task.plan.attention) router_->raise_again(task.command.lun, nexus_, *task.plan.attention);
   forget(task);
   if (task.state == ScsiTask::State::running) ++detached_;
 }
@@ -220,6 +223,18 @@ bool Session::on_tasks_cleared(scsi::LunField lun) {
   if (give_up_if(is_of_it).empty()) return false;
   announce_window();
   return true;
+}
+
+// 11.9, event 0. One at work is told with its next command; one that is idle may not send any for
+// long, so it is told at once, too.
+void Session::on_reported_luns_changed() {
+  if (ended_ || connections_.empty() || !tasks_.empty()) return;
+  AsyncMessage message;  // of LUN 0, which answers REPORT LUNS
+  message.async_event = AsyncMessage::kScsiEvent;
+  connections_.front()->respond(
+      message, sense_segment(scsi::encode({.key = scsi::SenseKey::unit_attention,
+                                           .additional = scsi::asc::kReportedLunsChanged},
+                                          scsi::SenseFormat::fixed)));
 }
 
 void Session::announce_window() {

@@ -110,6 +110,7 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
 
  private:
   bool on_tasks_cleared(scsi::LunField lun) override;
+  void on_reported_luns_changed() override;
 
   void hold(uint32_t cmd_sn, ReceivedPdu pdu);
   void take_turn(ReceivedPdu pdu);
@@ -125,6 +126,7 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
   void finish(const ScsiTaskPtr& task, scsi::ScsiResult result);
   void fail_data(const ScsiTaskPtr& task);
   void answer(const ScsiTaskPtr& task, scsi::ScsiResult result);
+  void remember_attention(const ScsiTask& task);
   uint32_t send_data_in(const ScsiTaskPtr& task, const scsi::ScsiResult& result,
                         const Residual* residual);
 
@@ -186,6 +188,15 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
     TimePoint no_later_than;
   };
   std::vector<Fenced> fenced_;  // oldest first; of connections that are there
+
+  // Unit attentions in responses that were not acknowledged, so far as is known; the last few.
+  struct Told {
+    const Connection* connection;
+    uint32_t stat_sn;
+    scsi::LunField lun;
+    scsi::AdditionalSense attention;
+  };
+  std::vector<Told> told_;
 
   boost::unordered_flat_map<uint32_t, ScsiTaskPtr> tasks_;  // live ones, by Initiator Task Tag
   boost::intrusive::list<ScsiTask, boost::intrusive::constant_time_size<false>> deadlines_;

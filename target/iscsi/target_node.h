@@ -96,8 +96,12 @@ struct ServerCounts {
   uint64_t connections_refused = 0;  // too many that had not logged in
   uint64_t connections_broken = 0;   // closed by us: what came was no iSCSI, or damaged
   uint64_t pdus_rejected = 0;
-  uint64_t commands_timed_out = 0;  // answered BUSY: the store took too long
+  uint64_t commands_timed_out = 0;       // answered BUSY: the store took too long
+  uint64_t commands_without_memory = 0;  // answered BUSY: no room for data that comes unasked
   uint64_t connections_paused = 0;  // not read, as long as the initiator does not read its answers
+  uint64_t commands = 0;            // SCSI commands received
+  uint64_t bytes_read = 0;          // sent to initiators
+  uint64_t bytes_written = 0;       // received from them
   // Now:
   uint64_t half_open = 0;       // connections that have not logged in
   uint64_t unread_answers = 0;  // bytes of memory of answers that initiators have not read
