@@ -120,7 +120,14 @@ admin::StatusReport Gateway::status() const {
                     counts.connections_refused,
                     counts.connections_broken,
                     counts.pdus_rejected,
-                    counts.commands_timed_out};
+                    counts.commands_timed_out,
+                    counts.commands_without_memory,
+                    counts.connections_paused,
+                    counts.commands,
+                    counts.bytes_read,
+                    counts.bytes_written,
+                    counts.half_open,
+                    counts.unread_answers};
   return out;
 }
 
