@@ -4,6 +4,7 @@
 //   GET  /healthz         the process answers
 //   GET  /readyz          200 when every configured volume is online, else 503
 //   GET  /status          StatusReport
+//   GET  /metrics         the same numbers for Prometheus (metrics.h)
 //   GET  /volumes         VolumeList
 //   GET  /volumes/NAME    VolumeReport
 //   POST /volumes         CreateVolume -> VolumeReport (201); Unix socket only
@@ -124,6 +125,13 @@ struct InitiatorCounts {
   uint64_t connections_broken = 0;
   uint64_t pdus_rejected = 0;
   uint64_t commands_timed_out = 0;
+  uint64_t commands_without_memory = 0;
+  uint64_t connections_paused = 0;
+  uint64_t commands = 0;
+  uint64_t bytes_read = 0;
+  uint64_t bytes_written = 0;
+  uint64_t half_open = 0;
+  uint64_t unread_answers = 0;
 };
 
 struct StatusReport {

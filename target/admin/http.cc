@@ -47,7 +47,7 @@ Request to_request(const http::request<http::string_body>& message, bool trusted
 
 http::response<http::string_body> to_message(Response response, unsigned version, bool keep_alive) {
   http::response<http::string_body> message(http::int_to_status(response.status), version);
-  message.set(http::field::content_type, "application/json");
+  message.set(http::field::content_type, response.type);
   message.set(http::field::cache_control, "no-store");
   message.set("X-Content-Type-Options", "nosniff");
   message.keep_alive(keep_alive);
@@ -239,7 +239,8 @@ Task exchange(Exchange& call) {
     call.result = system_error(code, call.socket.native(), ec);
     co_return;
   }
-  call.result = Response{parser.get().result_int(), parser.get().body()};
+  call.result = Response{parser.get().result_int(), parser.get().body(),
+                         std::string(parser.get()[http::field::content_type])};
 }
 
 }  // namespace

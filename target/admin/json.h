@@ -26,7 +26,10 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TargetReport, iqn, open, portal_
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PortalReport, listen, advertise, group)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InitiatorCounts, logins, logins_refused,
                                                 connections_refused, connections_broken,
-                                                pdus_rejected, commands_timed_out)
+                                                pdus_rejected, commands_timed_out,
+                                                commands_without_memory, connections_paused,
+                                                commands, bytes_read, bytes_written, half_open,
+                                                unread_answers)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(StatusReport, name, version, pid, started, ready,
                                                 state_dir, portals, volumes, sessions, targets,
                                                 drained, moved_to, initiators)

@@ -8,6 +8,7 @@
 
 #include "backend/base/log.h"
 #include "target/admin/json.h"
+#include "target/admin/metrics.h"
 
 namespace swiftness::admin {
 namespace {
@@ -18,7 +19,8 @@ constexpr std::string_view kVolumes = "/volumes/";
 
 Response reply(unsigned status, const json& body) {
   // Names and messages come from stores too: what is not UTF-8 is replaced, not thrown over.
-  return {status, body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"};
+  return {.status = status,
+          .body = body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"};
 }
 
 Response failure(unsigned status, const std::string& message) {
@@ -98,6 +100,9 @@ asio::awaitable<Response> read(Service& service, std::string path) {
   if (path == "/healthz") co_return reply(200, {{"status", "ok"}});
   if (path == "/readyz") co_return readiness(service.status());
   if (path == "/status") co_return reply(200, service.status());
+  if (path == "/metrics") {
+    co_return Response{200, metrics_text(service.status()), kMetricsType};
+  }
   if (path == "/sessions") co_return reply(200, service.sessions());
   if (path == "/targets") co_return reply(200, service.targets());
   if (path == "/volumes") {

@@ -21,7 +21,8 @@ struct Request {
 
 struct Response {
   unsigned status = 200;
-  std::string body;  // JSON
+  std::string body;  // JSON, if nothing else is said
+  std::string type = "application/json";
 };
 
 // Called on the gateway's shard.

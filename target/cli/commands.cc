@@ -119,6 +119,12 @@ int print_status(const admin::StatusReport& status) {
   if (counts.commands_timed_out > 0) {
     fmt::print(", {} commands answered BUSY for a store too slow", counts.commands_timed_out);
   }
+  if (counts.commands_without_memory > 0) {
+    fmt::print(", {} commands answered BUSY for lack of memory", counts.commands_without_memory);
+  }
+  if (counts.connections_paused > 0) {
+    fmt::print(", {} times an initiator did not read its answers", counts.connections_paused);
+  }
   fmt::print("\n");
   for (const admin::PortalReport& portal : status.portals) {
     fmt::print("Portal {}, group {}{}\n", portal.listen, portal.group,

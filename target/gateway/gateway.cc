@@ -21,7 +21,8 @@ iscsi::IscsiLimits limits_of(const config::Limits& limits) {
   out.sessions = limits.sessions;
   out.command_timeout = limits.command_timeout;
   out.unsolicited_memory = limits.memory.value() / 4;
-  out.solicited_memory = limits.memory.value() - out.unsolicited_memory;
+  out.answer_memory = limits.memory.value() / 16;
+  out.solicited_memory = limits.memory.value() - out.unsolicited_memory - out.answer_memory;
   out.session_memory = std::min(out.session_memory, limits.memory.value() / 8);
   return out;
 }

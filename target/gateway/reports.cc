@@ -114,13 +114,20 @@ admin::StatusReport Gateway::status() const {
     out.drained = true;
     out.moved_to = drained->moved_to;
   }
-  const iscsi::ServerCounts& counts = server_->counts();
+  const iscsi::ServerCounts counts = server_->counts();
   out.initiators = {counts.logins,
                     counts.logins_refused,
                     counts.connections_refused,
                     counts.connections_broken,
                     counts.pdus_rejected,
-                    counts.commands_timed_out};
+                    counts.commands_timed_out,
+                    counts.commands_without_memory,
+                    counts.connections_paused,
+                    counts.commands,
+                    counts.bytes_read,
+                    counts.bytes_written,
+                    counts.half_open,
+                    counts.unread_answers};
   return out;
 }
 

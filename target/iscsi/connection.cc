@@ -15,7 +15,8 @@ Connection::Connection(std::shared_ptr<ServerState> server, Socket socket,
       socket_(std::move(socket)),
       portal_(std::move(portal)),
       reader_(*this, kLoginMaxRecv),
-      writer_(socket_),
+      writer_(socket_, server_->answers),
+      progressed_(server_->executor),
       watch_timer_(server_->executor),
       last_heard_(std::chrono::steady_clock::now()),
       leave_by_(last_heard_ + server_->limits.login_timeout),
@@ -34,7 +35,8 @@ Connection::~Connection() = default;
 Task Connection::serve(std::shared_ptr<Connection> self) {
   Connection& c = *self;
   c.server_->add(c);
-  c.writer_.start(self, {.drained =
+  c.writer_.start(self, {.progressed = [&c] { c.progressed_.notify_all(); },
+                         .drained =
                              [&c] {
                                c.unsent_answers_ = 0;
                                if (c.finish_) c.close(c.finish_reason_);
@@ -49,29 +51,47 @@ Task Connection::serve(std::shared_ptr<Connection> self) {
                                     }});
   c.server_->connections.spawn("watch", watch(self));
   std::string reason = "its initiator closed the connection";
+  using Outcome = PduReader::Outcome;
+  Outcome outcome = Outcome::more;
   while (!c.closed_) {
-    auto buffers = c.reader_.prepare();
-    boost::system::error_code failure;
-    size_t received = co_await c.socket_.async_read_some(
-        buffers, asio::redirect_error(asio::use_awaitable, failure));
-    if (failure) {
-      if (failure != asio::error::eof) reason = failure.message();
-      break;
+    size_t received = 0;
+    if (outcome == Outcome::paused) {
+      co_await until_room(self);
+    } else {
+      auto buffers = c.reader_.prepare();
+      boost::system::error_code failure;
+      received = co_await c.socket_.async_read_some(
+          buffers, asio::redirect_error(asio::use_awaitable, failure));
+      if (failure) {
+        if (failure != asio::error::eof) reason = failure.message();
+        break;
+      }
     }
     if (c.closed_) break;
     c.last_heard_ = std::chrono::steady_clock::now();
     c.pinged_.reset();
-    PduReader::Outcome outcome =
-        c.finish_ ? PduReader::Outcome::stopped : c.reader_.commit(received);
+    outcome = c.finish_ ? Outcome::stopped : c.reader_.commit(received);
     if (c.finish_) co_return;  // the writer or the watch closes
-    if (outcome == PduReader::Outcome::more) continue;
+    if (outcome == Outcome::more || outcome == Outcome::paused) continue;
     reason = to_string(outcome);
-    if (outcome == PduReader::Outcome::stopped) break;
+    if (outcome == Outcome::stopped) break;
     ++c.server_->counts.connections_broken;
+    c.server_->broken_connections.warning("connection from {} closed: {}: no iSCSI, or damaged",
+                                          c.address_, reason);
     if (c.session_) c.session_->announce_drop(c);
     break;
   }
   c.close(reason);
+}
+
+// Its initiator asks for answers and does not read them. It has as long as one that says nothing.
+Task Connection::until_room(std::shared_ptr<Connection> self) {
+  Connection& c = *self;
+  c.paused_ = true;
+  ++c.server_->counts.connections_paused;
+  log::debug("{} does not read its answers: it is not read until it does", c.address_);
+  while (!c.closed_ && !c.finish_ && !c.has_room_for_more()) co_await c.progressed_.wait();
+  c.paused_ = false;
 }
 
 void Connection::close(const std::string& reason) {
@@ -81,6 +101,7 @@ void Connection::close(const std::string& reason) {
   leave_half_open();
   server_->remove(*this);
   writer_.stop();
+  progressed_.notify_all();
   watch_timer_.cancel();
   boost::system::error_code ignored;
   socket_.shutdown(Socket::shutdown_both, ignored);
@@ -96,6 +117,7 @@ void Connection::finish(const std::string& reason) {
   finish_reason_ = reason;
   leave_by_ = std::chrono::steady_clock::now() + server_->limits.logout_grace;
   leave_reason_ = "it did not take our last answer";
+  progressed_.notify_all();
   watch_timer_.cancel();
 }
 
@@ -143,7 +165,8 @@ TimePoint Connection::look_after(TimePoint now) {
   if (pinged_) {
     if (now >= *pinged_ + limits.ping_timeout) {
       session_->announce_drop(*this);
-      close("its initiator does not answer a ping");
+      close(paused_ ? "its initiator does not read its answers"
+                    : "its initiator does not answer a ping");
       return now;
     }
     return std::min(next, *pinged_ + limits.ping_timeout);
@@ -202,7 +225,7 @@ bool Connection::answer_login(const LoginRequest& request, Login::Answer answer)
   bool failed = answer.kind == Kind::failed;
   if (failed) {
     ++server_->counts.logins_refused;
-    log::warning("login from {} refused: {}", address_, answer.reason);
+    server_->refused_logins.warning("login from {} refused: {}", address_, answer.reason);
   }
   if (answer.kind == Kind::complete) {
     ++server_->counts.logins;

@@ -73,7 +73,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   // PduSink
   std::span<std::byte> on_header(const Bhs& header) override;
   bool on_pdu(const Bhs& header) override;
+  bool has_room_for_more() override { return writer_.account().has_room_for(kAnswerBytes); }
 
+  static Task until_room(std::shared_ptr<Connection> self);
   static Task watch(std::shared_ptr<Connection> self);
   TimePoint look_after(TimePoint now);  // what the watch does; when to look again
   void ping(TimePoint now);
@@ -88,6 +90,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void leave_half_open();
 
   // full feature phase (full_feature.cc)
+  bool has_room_for(const Bhs& header) const;
   void on_nop_out(const ReceivedPdu& pdu);
   void on_text(const ReceivedPdu& pdu);
   void on_logout(const ReceivedPdu& pdu);
@@ -95,13 +98,23 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void reject(const Bhs& header, RejectReason reason);
   std::string answer_text(const TextKeys& keys);
 
+  // What an answer holds in memory until it is sent, beside data: its place in the queue, and the
+  // task it is of.
+  static constexpr uint64_t kAnswerBytes = 1024;
+
   template <class Pdu>
   void stamp_and_queue(Pdu pdu, BufferList data, std::shared_ptr<const void> keep) {
+    // What is kept for it, a task, has its data in another budget; a PDU in the midst of a task's
+    // data is small beside them.
+    uint64_t bytes = kAnswerBytes + (keep ? 0 : data.size());
+    if constexpr (std::is_same_v<Pdu, DataIn>) {
+      if ((pdu.flags & DataIn::kStatus) == 0) bytes = 0;
+    }
     if (session_) {
       pdu.exp_cmd_sn = session_->window().exp_cmd_sn();
       pdu.max_cmd_sn = session_->window().max_cmd_sn();
     }
-    writer_.queue(pdu_cast<Bhs>(pdu), std::move(data), std::move(keep));
+    writer_.queue(pdu_cast<Bhs>(pdu), std::move(data), std::move(keep), bytes);
   }
 
   std::shared_ptr<ServerState> server_;
@@ -113,11 +126,13 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   Phase phase_ = Phase::login;
   bool closed_ = false;
   bool half_open_ = true;
+  bool paused_ = false;  // until its initiator has read
   bool finish_ = false;  // close when everything queued is sent
   std::string finish_reason_;
 
   PduReader reader_;
   PduWriter writer_;
+  AsyncEvent progressed_;  // bytes were sent, or it is closed
   uint32_t stat_sn_ = 1;
   uint32_t acknowledged_ = 1;
   uint32_t unsent_answers_ = 0;
@@ -134,6 +149,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   ReceivedPdu command_;   // of a SCSI Command
   ScsiTaskPtr receiver_;  // of Data-Out
   bool ignored_ = false;  // outside the command window
+  bool refused_ = false;  // there is no room for its data
 
   boost::asio::steady_timer watch_timer_;
   TimePoint last_heard_;

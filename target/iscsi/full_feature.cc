@@ -23,6 +23,51 @@ bool is_numbered(Opcode kind) {
   }
 }
 
+// In words for the log.
+std::string_view to_string(Opcode kind) {
+  switch (kind) {
+    case Opcode::nop_out:
+      return "a NOP-Out";
+    case Opcode::scsi_command:
+      return "a SCSI command";
+    case Opcode::task_management_request:
+      return "a task management request";
+    case Opcode::login_request:
+      return "a login request in a session";
+    case Opcode::text_request:
+      return "a text request";
+    case Opcode::logout_request:
+      return "a logout request";
+    case Opcode::snack_request:
+      return "a SNACK request";
+    default:
+      return "a PDU of unknown kind";
+  }
+}
+
+std::string_view to_string(RejectReason reason) {
+  switch (reason) {
+    case RejectReason::data_digest_error:
+      return "data digest error";
+    case RejectReason::snack:
+    case RejectReason::command_not_supported:
+      return "it is not supported here";
+    case RejectReason::protocol_error:
+      return "it breaks the protocol";
+    case RejectReason::too_many_immediate_commands:
+      return "too many immediate commands at once";
+    case RejectReason::task_in_progress:
+      return "its task tag is in use";
+    case RejectReason::invalid_pdu_field:
+      return "a field of it is invalid";
+    case RejectReason::long_op_out_of_resources:
+      return "no memory for its data";
+    case RejectReason::waiting_for_logout:
+      return "a logout is awaited";
+  }
+  return "?";
+}
+
 // 11.14.1
 enum LogoutReason : uint8_t { kCloseSession = 0, kCloseConnection = 1, kRemoveForRecovery = 2 };
 // 11.15.1
@@ -34,7 +79,7 @@ std::span<std::byte> Connection::on_header(const Bhs& header) {
   segment_ = {};
   command_ = {};
   receiver_.reset();
-  ignored_ = false;
+  ignored_ = refused_ = false;
   if (phase_ != Phase::login) {
     if (is_numbered(header.kind()) && !header.immediate()) {
       ignored_ = session_->is_superfluous(cmd_sn_of(header));
@@ -54,9 +99,21 @@ std::span<std::byte> Connection::on_header(const Bhs& header) {
     }
     bool answer_repeats_it = header.kind() == Opcode::nop_out;
     if (!answer_repeats_it && header.data_segment_length > kMaximumText) return {};
+    refused_ = !has_room_for(header);
+    if (refused_) return {};
   }
   segment_ = Buffer::allocate(header.data_segment_length);
   return segment_.writable();
+}
+
+// Its data will be held until its turn has come, and a ping's until its answer was read.
+bool Connection::has_room_for(const Bhs& header) const {
+  const uint64_t bytes = header.data_segment_length;
+  if (bytes == 0) return true;
+  bool numbered = is_numbered(header.kind()) && !header.immediate();
+  if (numbered && !session_->has_room_to_hold(cmd_sn_of(header), bytes)) return false;
+  // Not more than one goes over the connection's own limit.
+  return header.kind() != Opcode::nop_out || writer_.account().is_within_total(bytes);
 }
 
 bool Connection::on_pdu(const Bhs& header) {
@@ -72,6 +129,7 @@ bool Connection::on_pdu(const Bhs& header) {
   ReceivedPdu pdu = header.kind() == Opcode::scsi_command
                         ? std::move(command_)
                         : ReceivedPdu{header, std::move(segment_), {}, {}, this};
+  if (refused_) pdu.reject = RejectReason::long_op_out_of_resources;
   if (is_numbered(header.kind()) && !header.immediate()) {
     session_->deliver(std::move(pdu));
   } else {
@@ -183,8 +241,8 @@ void Connection::on_task_management(const ReceivedPdu& pdu) {
 
 void Connection::reject(const Bhs& header, RejectReason reason) {
   ++server_->counts.pdus_rejected;
-  log::debug("{}: PDU {:02x}h rejected, reason {:02x}h", address_, header.opcode,
-             static_cast<uint8_t>(reason));
+  server_->rejected_pdus.warning("{} of {} from {} rejected: {}", to_string(header.kind()),
+                                 session_->login().initiator, address_, to_string(reason));
   Reject pdu;
   pdu.reason = static_cast<uint8_t>(reason);
   respond(pdu, BufferList(Buffer::copy_of(std::as_bytes(std::span(&header, 1)))));

@@ -124,8 +124,8 @@ constexpr auto kKeys = std::to_array<Key>({
      .ours = 0},
     {.name = "SessionType", .kind = Kind::elsewhere},  // 13.21
     {.name = "TaskReporting", .kind = Kind::task_reporting, .scope = Scope::normal_session},
-    {.name = "NodeArchitecture", .kind = Kind::declaration},  // 13.24
-    {.name = "IFMarker", .kind = Kind::obsolete_marker},      // 13.25
+    {.name = "X#NodeArchitecture", .kind = Kind::declaration},  // 13.26
+    {.name = "IFMarker", .kind = Kind::obsolete_marker},        // 13.25
     {.name = "OFMarker", .kind = Kind::obsolete_marker},
     {.name = "IFMarkInt", .kind = Kind::obsolete_interval},
     {.name = "OFMarkInt", .kind = Kind::obsolete_interval},

@@ -214,6 +214,7 @@ struct AsyncMessage {  // 11.9
   big_uint16_t parameter3{};
   big_uint32_t reserved3{};
 
+  static constexpr uint8_t kScsiEvent = 0;        // its sense is in the data segment
   static constexpr uint8_t kRequestsLogout = 1;   // within Parameter3 seconds
   static constexpr uint8_t kDropsConnection = 2;  // of CID Parameter1
 };

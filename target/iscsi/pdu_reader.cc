@@ -26,6 +26,8 @@ std::string_view to_string(PduReader::Outcome outcome) noexcept {
   switch (outcome) {
     case PduReader::Outcome::more:
       return "more";
+    case PduReader::Outcome::paused:
+      return "paused";
     case PduReader::Outcome::stopped:
       return "stopped";
     case PduReader::Outcome::too_long:
@@ -137,6 +139,7 @@ std::optional<PduReader::Outcome> PduReader::step_tail() {
   state_ = State::head;
   destination_ = {};
   if (!sink_.on_pdu(header_)) return Outcome::stopped;
+  if (!sink_.has_room_for_more()) return Outcome::paused;
   return std::nullopt;
 }
 

@@ -28,6 +28,8 @@ class PduSink {
   virtual std::span<std::byte> on_header(const Bhs& header) = 0;
   // The data segment is there, digests were right. False: read no further.
   virtual bool on_pdu(const Bhs& header) = 0;
+  // False: the next PDU has to wait, commit(0) goes on with it.
+  virtual bool has_room_for_more() { return true; }
 
  protected:
   ~PduSink() = default;
@@ -37,6 +39,7 @@ class PduReader {
  public:
   enum class Outcome {
     more,     // all bytes are used; receive again
+    paused,   // the sink has no room for what follows
     stopped,  // the sink wants no more
     too_long,
     header_digest_error,

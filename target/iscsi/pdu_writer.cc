@@ -66,10 +66,12 @@ void PduWriter::stop() noexcept {
   stopped_ = true;
   std::deque<Entry> dropped = std::move(queue_);
   queue_.clear();
+  account_.remove(account_.bytes());
   front_sent_ = 0;
 }
 
-void PduWriter::queue(Bhs header, BufferList data, std::shared_ptr<const void> keep) {
+void PduWriter::queue(Bhs header, BufferList data, std::shared_ptr<const void> keep,
+                      uint64_t bytes) {
   if (stopped_) return;
   header.data_segment_length = static_cast<uint32_t>(data.size());
   Entry entry;
@@ -90,6 +92,8 @@ void PduWriter::queue(Bhs header, BufferList data, std::shared_ptr<const void> k
   }
   entry.data = std::move(data);
   entry.keep = std::move(keep);
+  entry.bytes = bytes;
+  account_.add(bytes);
   queue_.push_back(std::move(entry));
   if (!scheduled_) schedule();
 }
@@ -141,8 +145,10 @@ void PduWriter::sent(size_t bytes) {
   while (!queue_.empty() && front_sent_ >= queue_.front().size()) {
     front_sent_ -= queue_.front().size();
     Entry done = std::move(queue_.front());
+    account_.remove(done.bytes);
     queue_.pop_front();  // before `done` goes: what it kept may queue something in its destructor
   }
+  events_.progressed();
   if (queue_.empty()) {
     CHECK(front_sent_ == 0);
     events_.drained();

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "backend/base/buffer.h"
+#include "target/iscsi/answer_memory.h"
 #include "target/iscsi/pdu.h"
 
 namespace swiftness::iscsi {
@@ -21,11 +22,13 @@ namespace swiftness::iscsi {
 class PduWriter {
  public:
   struct Events {
-    std::function<void()> drained;                   // the last byte went to the kernel
+    std::function<void()> progressed;                // bytes went to the kernel
+    std::function<void()> drained;                   // the last of them, too
     std::function<void(const std::string&)> failed;  // the socket is of no use any more
   };
 
-  explicit PduWriter(boost::asio::ip::tcp::socket& socket) : socket_(socket) {}
+  PduWriter(boost::asio::ip::tcp::socket& socket, AnswerMemory& memory)
+      : socket_(socket), account_(memory) {}
   PduWriter(const PduWriter&) = delete;
   PduWriter& operator=(const PduWriter&) = delete;
   void start(std::weak_ptr<const void> owner, Events events);
@@ -37,9 +40,10 @@ class PduWriter {
   }
 
   // `data` is the data segment; its length is put into the header here. `keep` lives until the PDU
-  // went to the kernel.
-  void queue(Bhs header, BufferList data, std::shared_ptr<const void> keep = {});
+  // went to the kernel. `bytes`: what it takes on the account.
+  void queue(Bhs header, BufferList data, std::shared_ptr<const void> keep, uint64_t bytes);
   bool idle() const noexcept { return queue_.empty(); }
+  const AnswerMemory::Account& account() const noexcept { return account_; }
 
  private:
   struct Entry {
@@ -49,6 +53,7 @@ class PduWriter {
     uint8_t tail_size = 0;
     BufferList data;
     std::shared_ptr<const void> keep;
+    uint64_t bytes = 0;  // on the account
 
     size_t size() const noexcept { return head_size + data.size() + tail_size; }
   };
@@ -59,6 +64,7 @@ class PduWriter {
   void sent(size_t bytes);
 
   boost::asio::ip::tcp::socket& socket_;
+  AnswerMemory::Account account_;
   std::weak_ptr<const void> owner_;
   Events events_;
   std::deque<Entry> queue_;

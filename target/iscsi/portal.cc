@@ -60,8 +60,9 @@ void Portal::take(tcp::socket socket) {
   if (gone) return;
   if (!server_->admit_connection(remote.address().to_string())) {
     ++server_->counts.connections_refused;
-    log::debug("connection from {} refused: too many that have not logged in",
-               remote.address().to_string());
+    server_->refused_connections.warning(
+        "connection from {} refused: too many from there, or in all, have not logged in",
+        remote.address().to_string());
     return;
   }
   auto connection = std::make_shared<Connection>(server_, std::move(socket), remote, config_);

@@ -58,8 +58,10 @@ void Server::replace_targets(std::vector<TargetNode> targets) {
   }
 }
 
-const ServerCounts& Server::counts() const noexcept {
-  return state_->counts;
+ServerCounts Server::counts() const {
+  ServerCounts counts = state_->counts;
+  counts.unread_answers = state_->answers.in_use();
+  return counts;
 }
 
 std::vector<SessionInfo> Server::sessions() const {

@@ -43,7 +43,7 @@ class Server {
   void replace_targets(std::vector<TargetNode> targets);
 
   std::vector<SessionInfo> sessions() const;
-  const ServerCounts& counts() const noexcept;
+  ServerCounts counts() const;
   bool drop_session(uint16_t tsih);  // closes it at once; false: no such session
 
   // From now on a login to a target is refused, and sent to `drain.moved_to` if that says where

@@ -15,6 +15,7 @@ ServerState::ServerState(Executor executor_, const IscsiLimits& limits_,
       discovery_chap(std::move(discovery_chap_)),
       memory(std::make_shared<TotalMemory>(limits.unsolicited_memory, limits.solicited_memory,
                                            limits.sessions)),
+      answers(limits.connection_answers, limits.answer_memory),
       connections(executor),
       commands(executor) {}
 

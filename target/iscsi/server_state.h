@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "backend/base/gate.h"
+#include "target/iscsi/answer_memory.h"
+#include "target/iscsi/limited_log.h"
 #include "target/iscsi/login.h"
 #include "target/iscsi/memory_budget.h"
 #include "target/iscsi/target_node.h"
@@ -32,7 +34,9 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   bool stopping = false;
   std::optional<Drain> drain;
   ServerCounts counts;
+  LimitedLog refused_logins, refused_connections, broken_connections, rejected_pdus, no_memory;
   const std::shared_ptr<TotalMemory> memory;
+  AnswerMemory answers;
 
   Gate connections;  // portals and connections: none of them waits for a store
   Gate commands;     // commands inside a task router

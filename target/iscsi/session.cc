@@ -9,6 +9,7 @@
 #include "backend/base/log.h"
 #include "target/iscsi/connection.h"
 #include "target/iscsi/server_state.h"
+#include "target/scsi/sense.h"
 
 namespace swiftness::iscsi {
 namespace {
@@ -28,6 +29,7 @@ Session::Session(std::shared_ptr<ServerState> server, LoginResult leading_login,
       unsolicited_per_command_(unsolicited_bytes(login_)),
       window_(login_.cmd_sn,
               server_->grant_window(unsolicited_per_command_, server_->limits.initial_window)),
+      held_bytes_(server_->answers),
       memory_(std::make_shared<MemoryBudget>(server_->limits.session_memory,
                                              ServerState::kLeastWindow * unsolicited_per_command_,
                                              server_->memory)) {}
@@ -68,6 +70,7 @@ void Session::end(const std::string& reason) {
   tasks_.clear();
   for (auto& [tag, task] : tasks) give_up(*task);
   held_.clear();
+  held_bytes_.remove(held_bytes_.bytes());
   waiting_.clear();
   memory_->leave_line();
   fenced_.clear();
@@ -118,6 +121,7 @@ void Session::deliver(ReceivedPdu pdu) {
 
 void Session::hold(uint32_t cmd_sn, ReceivedPdu pdu) {
   if (held_.empty()) gap_since_ = std::chrono::steady_clock::now();
+  held_bytes_.add(pdu.data.size());
   held_.emplace(cmd_sn, std::move(pdu));
 }
 
@@ -127,6 +131,7 @@ void Session::deliver_held() {
     if (found == held_.end()) return;
     ReceivedPdu pdu = std::move(found->second);
     held_.erase(found);
+    held_bytes_.remove(pdu.data.size());
     take_turn(std::move(pdu));
   }
 }
@@ -204,6 +209,8 @@ void Session::forget(ScsiTask& task) {
 
 void Session::give_up(ScsiTask& task) {
   task.ticket->cancelled = true;
+  // It would have been told in the answer that it does not get.
+  if (task.plan.attention) router_->raise_again(task.command.lun, nexus_, *task.plan.attention);
   forget(task);
   if (task.state == ScsiTask::State::running) ++detached_;
 }
@@ -216,6 +223,18 @@ bool Session::on_tasks_cleared(scsi::LunField lun) {
   if (give_up_if(is_of_it).empty()) return false;
   announce_window();
   return true;
+}
+
+// 11.9, event 0. One at work is told with its next command; one that is idle may not send any for
+// long, so it is told at once, too.
+void Session::on_reported_luns_changed() {
+  if (ended_ || connections_.empty() || !tasks_.empty()) return;
+  AsyncMessage message;  // of LUN 0, which answers REPORT LUNS
+  message.async_event = AsyncMessage::kScsiEvent;
+  connections_.front()->respond(
+      message, sense_segment(scsi::encode({.key = scsi::SenseKey::unit_attention,
+                                           .additional = scsi::asc::kReportedLunsChanged},
+                                          scsi::SenseFormat::fixed)));
 }
 
 void Session::announce_window() {

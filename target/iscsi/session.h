@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "target/iscsi/answer_memory.h"
 #include "target/iscsi/command_window.h"
 #include "target/iscsi/login.h"
 #include "target/iscsi/task.h"
@@ -69,6 +70,11 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
   bool is_superfluous(uint32_t cmd_sn) const {  // outside the window, or held already
     return window_.classify(cmd_sn) == CommandWindow::Arrival::outside || held_.contains(cmd_sn);
   }
+  // It may have to wait for its turn, with so much data (of a command: is in another budget).
+  bool has_room_to_hold(uint32_t cmd_sn, uint64_t bytes) const {
+    return window_.classify(cmd_sn) == CommandWindow::Arrival::next ||
+           held_bytes_.has_room_for(bytes);
+  }
   // A numbered PDU is whole. Its connection's dispatch() is called when its CmdSN has its turn:
   // now, or when the gap before it is filled. Of two with the same CmdSN the first counts.
   void deliver(ReceivedPdu pdu);
@@ -104,6 +110,7 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
 
  private:
   bool on_tasks_cleared(scsi::LunField lun) override;
+  void on_reported_luns_changed() override;
 
   void hold(uint32_t cmd_sn, ReceivedPdu pdu);
   void take_turn(ReceivedPdu pdu);
@@ -119,6 +126,7 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
   void finish(const ScsiTaskPtr& task, scsi::ScsiResult result);
   void fail_data(const ScsiTaskPtr& task);
   void answer(const ScsiTaskPtr& task, scsi::ScsiResult result);
+  void remember_attention(const ScsiTask& task);
   uint32_t send_data_in(const ScsiTaskPtr& task, const scsi::ScsiResult& result,
                         const Residual* residual);
 
@@ -160,6 +168,7 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
   uint64_t unsolicited_per_command_ = 0;  // bytes a granted command may bring unasked
   CommandWindow window_;
   boost::unordered_flat_map<uint32_t, ReceivedPdu> held_;  // early, by CmdSN; within the window
+  AnswerMemory::Account held_bytes_;
   TimePoint gap_since_;  // what is held waits since then for a CmdSN that has not come
   // Task sets that were given up while commands of theirs were still on the way by other
   // connections: those before this CmdSN end as they come. Of all logical units: the first.
@@ -179,6 +188,15 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
     TimePoint no_later_than;
   };
   std::vector<Fenced> fenced_;  // oldest first; of connections that are there
+
+  // Unit attentions in responses that were not acknowledged, so far as is known; the last few.
+  struct Told {
+    const Connection* connection;
+    uint32_t stat_sn;
+    scsi::LunField lun;
+    scsi::AdditionalSense attention;
+  };
+  std::vector<Told> told_;
 
   boost::unordered_flat_map<uint32_t, ScsiTaskPtr> tasks_;  // live ones, by Initiator Task Tag
   boost::intrusive::list<ScsiTask, boost::intrusive::constant_time_size<false>> deadlines_;

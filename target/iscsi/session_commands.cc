@@ -51,13 +51,6 @@ bool waits_for_data_of_a_write(const scsi::Command& command, Direction direction
          command.expected_data_length > 0;
 }
 
-BufferList sense_segment(const Bytes& sense) {  // 11.4.7: SenseLength goes before it
-  if (sense.empty()) return {};
-  Bytes segment{static_cast<std::byte>(sense.size() >> 8), static_cast<std::byte>(sense.size())};
-  segment.insert(segment.end(), sense.begin(), sense.end());
-  return BufferList(Buffer::own(std::move(segment)));
-}
-
 // The memory a command needs beyond what came unasked: the rest of its data, or its answer.
 uint64_t bytes_needed(const ScsiTask& task) {
   if (task.plan.direction == Direction::from_initiator) {
@@ -67,6 +60,13 @@ uint64_t bytes_needed(const ScsiTask& task) {
 }
 
 }  // namespace
+
+BufferList sense_segment(const Bytes& sense) {
+  if (sense.empty()) return {};
+  Bytes segment{static_cast<std::byte>(sense.size() >> 8), static_cast<std::byte>(sense.size())};
+  segment.insert(segment.end(), sense.begin(), sense.end());
+  return BufferList(Buffer::own(std::move(segment)));
+}
 
 ReceivedPdu Session::prepare(const ScsiCommand& pdu, Connection& connection) {
   ReceivedPdu received{pdu_cast<Bhs>(pdu), {}, {}, {}, &connection};
@@ -99,6 +99,9 @@ ReceivedPdu Session::prepare(const ScsiCommand& pdu, Connection& connection) {
   uint32_t expected = task->command.writes ? task->command.expected_data_length : 0;
   uint64_t unasked = std::min<uint64_t>(expected, unsolicited_per_command_);
   if (!plan.final && !memory_->has_room_unasked(unasked)) {
+    ++server_->counts.commands_without_memory;
+    server_->no_memory.warning(
+        "a write of {} answered BUSY: limits.memory has no room for its data", login_.initiator);
     plan.final = scsi::ended_with(scsi::Status::busy);
   }
 
@@ -124,6 +127,7 @@ ReceivedPdu Session::prepare(const ScsiCommand& pdu, Connection& connection) {
 
 void Session::start(ScsiTaskPtr task) {
   ++commands_;
+  ++server_->counts.commands;
   if (!task->live) {  // aborted before its turn came
     if (task->immediate) return;
     window_.release();
@@ -168,6 +172,7 @@ void Session::data_arrived(ScsiTask& task) {
     fail_data(shared);
   } else if (task.data_out.complete()) {
     bytes_written_ += task.data_out.wanted();
+    server_->counts.bytes_written += task.data_out.wanted();
     run(shared);
   } else if (!task.data_out.unsolicited_open()) {
     task.data_out.r2ts() == 0 ? solicit(shared) : request_data(task);
@@ -275,7 +280,19 @@ void Session::answer(const ScsiTaskPtr& task, scsi::ScsiResult result) {
   pdu.status = static_cast<uint8_t>(result.status);
   pdu.residual_count = residual.count;
   pdu.exp_data_sn = task->data_out.r2ts() + data_pdus;
+  if (task->plan.attention) remember_attention(*task);
   task->connection->respond(pdu, sense_segment(result.sense), task);
+}
+
+// Its connection may be lost before the initiator has read the answer.
+void Session::remember_attention(const ScsiTask& task) {
+  constexpr size_t kMost = 16;
+  std::erase_if(told_, [](const Told& told) {
+    return serial_less(told.stat_sn, told.connection->acknowledged());
+  });
+  if (told_.size() == kMost) told_.erase(told_.begin());
+  told_.push_back(
+      {task.connection, task.connection->stat_sn(), task.command.lun, *task.plan.attention});
 }
 
 // Returns how many PDUs it took. With `residual`, the last one carries the status.
@@ -304,6 +321,7 @@ uint32_t Session::send_data_in(const ScsiTaskPtr& task, const scsi::ScsiResult& 
     }
   }
   bytes_read_ += total;
+  server_->counts.bytes_read += total;
   return count;
 }
 

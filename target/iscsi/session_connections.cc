@@ -33,8 +33,18 @@ void Session::remove(const Connection& connection, const std::string& reason) {
   for (const ScsiTaskPtr& task : given_up) {
     router_->clear_by_transport(task->command.lun, nexus_, task->command.tag);
   }
+  std::erase_if(told_, [&](const Told& told) {
+    if (told.connection != &connection) return false;
+    bool arrived = serial_less(told.stat_sn, connection.acknowledged());
+    if (!arrived) router_->raise_again(told.lun, nexus_, told.attention);
+    return true;
+  });
   // What waited for its turn was not acknowledged, so its initiator may send it again (7.2.1).
-  erase_if(held_, [&](const auto& entry) { return entry.second.connection == &connection; });
+  erase_if(held_, [&](const auto& entry) {
+    if (entry.second.connection != &connection) return false;
+    held_bytes_.remove(entry.second.data.size());
+    return true;
+  });
   log::info("connection {} of session {} of {} ended with {} commands, {} others live on: {}",
             connection.cid(), tsih_, login_.initiator, given_up.size(), connections_.size(),
             reason);

@@ -74,11 +74,14 @@ struct IscsiLimits {
   uint32_t initial_window = 32;      // commands in flight a session may have at first ...
   uint32_t window = 128;             // ... and at most
   uint32_t immediate_commands = 16;  // in flight, per session
-  // Bytes in flight (memory_budget.h). In all there are never more than the last two together, and
-  // 2 x FirstBurstLength of each session.
+  // Bytes in flight (memory_budget.h). In all there are never more than solicited_memory and
+  // unsolicited_memory together, and 2 x FirstBurstLength of each session.
   uint64_t session_memory = 32u << 20;       // of one session: solicited and outgoing data
   uint64_t solicited_memory = 768u << 20;    // the same of all sessions
   uint64_t unsolicited_memory = 256u << 20;  // of all; windows x FirstBurstLength keep within it
+  // Bytes of answers that nobody reads (answer_memory.h).
+  uint64_t connection_answers = 512u << 10;  // of one connection
+  uint64_t answer_memory = 64u << 20;        // of all, and a little of each
 };
 
 // The gateway is out of service for initiators, as before maintenance.
@@ -93,8 +96,15 @@ struct ServerCounts {
   uint64_t connections_refused = 0;  // too many that had not logged in
   uint64_t connections_broken = 0;   // closed by us: what came was no iSCSI, or damaged
   uint64_t pdus_rejected = 0;
-  uint64_t commands_timed_out = 0;  // answered BUSY: the store took too long
-  uint64_t half_open = 0;           // connections that have not logged in, now
+  uint64_t commands_timed_out = 0;       // answered BUSY: the store took too long
+  uint64_t commands_without_memory = 0;  // answered BUSY: no room for data that comes unasked
+  uint64_t connections_paused = 0;  // not read, as long as the initiator does not read its answers
+  uint64_t commands = 0;            // SCSI commands received
+  uint64_t bytes_read = 0;          // sent to initiators
+  uint64_t bytes_written = 0;       // received from them
+  // Now:
+  uint64_t half_open = 0;       // connections that have not logged in
+  uint64_t unread_answers = 0;  // bytes of memory of answers that initiators have not read
 };
 
 // A live session, for `swiftness sessions` and `swiftness status`.

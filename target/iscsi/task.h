@@ -61,4 +61,7 @@ struct ScsiTask : AutoUnlinked {  // its hook: the session's queue of deadlines
 
 using ScsiTaskPtr = std::shared_ptr<ScsiTask>;
 
+// The data segment that carries sense data: SenseLength goes before it (RFC 7143 11.4.7).
+BufferList sense_segment(const Bytes& sense);
+
 }  // namespace swiftness::iscsi

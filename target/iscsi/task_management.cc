@@ -130,7 +130,12 @@ bool Session::has_task_of(scsi::LunField lun) const {
 }
 
 uint8_t Session::reset_target(const TaskManagementRequest& request, const Connection& connection) {
-  if (!router_->reset_all(nexus_)) return kNotAuthorized;
+  if (!router_->reset_all(nexus_)) {
+    server_->rejected_pdus.warning(
+        "a reset of target {} by {} refused: it may not use and write all of its logical units",
+        login_.target, login_.initiator);
+    return kNotAuthorized;
+  }
   give_up_set(std::nullopt, request, connection);
   log::warning("{} has reset target {}", login_.initiator, login_.target);
   return kComplete;

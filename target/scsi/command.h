@@ -54,12 +54,19 @@ struct ScsiResult {
   BufferList data_in;
 };
 
+struct AdditionalSense {  // SPC-5 4.4; the values are in sense.h
+  uint8_t code = 0;
+  uint8_t qualifier = 0;
+  friend bool operator==(AdditionalSense, AdditionalSense) = default;
+};
+
 // What a command will move, known from the CDB before any data are asked for.
 struct TransferPlan {
   enum class Direction { none, to_initiator, from_initiator };
   Direction direction = Direction::none;
   uint64_t bytes = 0;  // the CDB's own length; the transport takes min(bytes, expected_data_length)
   std::optional<ScsiResult> final;  // set: the command ends here with this, and moves no data
+  std::optional<AdditionalSense> attention{};  // the unit attention that `final` reports
 };
 
 enum class ResetKind { logical_unit, target_warm, target_cold };

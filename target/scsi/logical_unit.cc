@@ -88,7 +88,11 @@ TransferPlan LogicalUnit::plan(const Command& command) noexcept {
   unsigned traits = examined.command ? examined.command->traits : kNone;
   if ((traits & kIgnoresUnitAttention) == 0) {
     std::optional<Sense> attention = from->attentions.take();
-    if (attention) return ends_with(check_condition(*attention));
+    if (attention) {
+      TransferPlan plan = ends_with(check_condition(*attention));
+      plan.attention = attention->additional;
+      return plan;
+    }
   }
   if (!examined.plan.final && examined.command->run && tasks_.full()) {
     return ends_with(ended_with(Status::task_set_full));

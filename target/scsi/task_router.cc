@@ -44,6 +44,9 @@ void TaskRouter::add(uint16_t lun, std::unique_ptr<LogicalUnit> unit) {
     for (auto& [other_lun, other] : units_) other->raise(NexusId(id), asc::kReportedLunsChanged);
   }
   units_.emplace(lun, std::move(unit));
+  for (const auto& [id, nexus] : nexuses_) {
+    if (nexus.listener && may_use(nexus, lun)) nexus.listener->on_reported_luns_changed();
+  }
 }
 
 NexusId TaskRouter::attach(NexusOptions options) {
@@ -222,6 +225,10 @@ void TaskRouter::clear_by_transport(LunField lun, NexusId id, TaskTag tag) {
   if (!unit) return;
   unit->abort_task(id, tag);
   unit->raise(id, asc::kSomeCommandsClearedByIscsiProtocolEvent);
+}
+
+void TaskRouter::raise_again(LunField lun, NexusId id, AdditionalSense attention) {
+  if (LogicalUnit* unit = unit_for(id, lun)) unit->raise(id, attention);
 }
 
 }  // namespace swiftness::scsi

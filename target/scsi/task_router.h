@@ -29,6 +29,8 @@ class NexusListener {
   // Another nexus's task management ended all tasks of this unit: those of this nexus will not be
   // answered (TAS=0), also those that execute() was not called for yet. Were there any?
   virtual bool on_tasks_cleared(LunField lun) = 0;
+  // There are other logical units than before; the next command will be told of it (3F/0E).
+  virtual void on_reported_luns_changed() {}
 };
 
 struct NexusOptions {
@@ -54,7 +56,7 @@ class TaskRouter {
   // Never waits, never fails: a command that cannot run carries its final status in the plan.
   // Direction and bytes are set beside a final status only for a write whose initiator expects to
   // send less than its CDB asks for (0E/03): the residual overflow is computed from them. Reports,
-  // and so uses up, unit attentions.
+  // and so uses up, unit attentions; see raise_again().
   TransferPlan plan(const Command& command) noexcept;
 
   // data_out has min(plan.bytes, expected_data_length) bytes for a command from the initiator.
@@ -87,6 +89,8 @@ class TaskRouter {
   // The same for a task that ends without an answer because the connection it came by is gone,
   // while its nexus lives on: 47/7F tells (RFC 7143 7.6).
   void clear_by_transport(LunField lun, NexusId nexus, TaskTag tag);
+  // The unit attention a plan() reported did not reach its initiator: it is pending again.
+  void raise_again(LunField lun, NexusId nexus, AdditionalSense attention);
 
  private:
   LogicalUnit* unit_for(const NexusOptions& nexus, LunField lun) const noexcept;

@@ -119,6 +119,13 @@ TEST_F(Routes, ReportsAreJsonThatReadsBack) {
   EXPECT_EQ(json::parse(get("/targets").body).size(), 1u);
 }
 
+TEST_F(Routes, MetricsAreTextOfTheSameNumbers) {
+  Response response = get("/metrics");
+  EXPECT_EQ(response.status, 200u);
+  EXPECT_EQ(response.type, "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_NE(response.body.find("swiftness_volume_online{volume=\"disk\"} 0\n"), std::string::npos);
+}
+
 TEST_F(Routes, WhatIsNotUtf8IsReplaced) {
   service_.session_.initiator = "iqn.\xff";
   EXPECT_EQ(get("/sessions").status, 200u);

@@ -28,6 +28,7 @@ class JoinedConnections {
     CHECK(RawInitiator::succeeded(answer));
     tsih_ = answer->as<iscsi::LoginResponse>().tsih;
     leading().run(test_unit_ready());
+    leading().nop("acknowledges that");
     while (connections_.size() < count) {
       CHECK(RawInitiator::succeeded(join(cid_of(connections_.size()))));
     }

@@ -27,7 +27,9 @@ class Sink : public PduSink {
     segments.emplace_back(reinterpret_cast<const char*>(segment_.data()), segment_.size());
     return headers.size() != stop_after;
   }
+  bool has_room_for_more() override { return headers.size() != pause_after; }
   size_t keep = SIZE_MAX;
+  size_t pause_after = SIZE_MAX;
   size_t stop_after = SIZE_MAX;
   std::vector<Bhs> headers;
   std::vector<std::string> segments;
@@ -146,6 +148,18 @@ TEST(PduReader, NoticesDigestErrors) {
               in_header ? Outcome::header_digest_error : Outcome::data_digest_error);
     EXPECT_TRUE(sink.headers.empty());
   }
+}
+
+TEST(PduReader, PausesWhenThereIsNoRoomAndGoesOn) {
+  Octets bytes;
+  for (const char* data : {"one", "two", "three"}) add(bytes, wire(data));
+  Sink sink;
+  sink.pause_after = 2;
+  PduReader reader(sink, 8192);
+  EXPECT_EQ(feed(reader, bytes, bytes.size()), Outcome::paused);
+  EXPECT_EQ(sink.segments.size(), 2u);
+  EXPECT_EQ(reader.commit(0), Outcome::more);
+  EXPECT_EQ(sink.segments, (std::vector<std::string>{"one", "two", "three"}));
 }
 
 TEST(PduReader, StopsWhenTold) {

@@ -100,6 +100,42 @@ TEST(ConnectionLoss, CommandsThatHadNoTurnMayBeSentAgain) {
   EXPECT_EQ(session.by(0).run(read10(0, 1))->data, pattern(512, 2));
 }
 
+// A unit attention is told once, but not to nobody.
+TEST(ConnectionLoss, AUnitAttentionThatWentDownWithItIsToldAgain) {
+  constexpr std::pair<uint8_t, uint8_t> kReset{0x29, 0x03};
+  TestTarget target;
+  LoginOptions options;
+  options.isid[5] = 9;
+  auto other = logged_in(target, options);
+  for (bool answered : {false, true}) {
+    JoinedConnections session(target, 2);
+    ASSERT_EQ(other->task_management(kLunReset, 0), 0);
+    other->run(test_unit_ready());
+    const uint32_t next = session.by(0).cmd_sn;
+    RawInitiator& lost = session.by(1);
+    if (!answered) lost.cmd_sn = next + 1;  // it waits for its turn
+    const uint32_t tag = lost.queue_command(test_unit_ready());
+    if (answered) {
+      EXPECT_EQ(lost.complete(tag)->asc(), kReset) << "which it never acknowledges";
+    } else {
+      EXPECT_TRUE(lost.nop("it came"));
+    }
+    session.cut(1);
+    ASSERT_TRUE(target.eventually([&] {
+      const auto sessions = target.server().sessions();
+      return sessions.back().address.find(',') == std::string::npos;
+    }));
+    RawInitiator& left = session.by(0);
+    if (!answered) left.cmd_sn = next;
+    EXPECT_EQ(left.run(test_unit_ready())->asc(), kReset);
+    if (!answered) {
+      EXPECT_EQ(left.run(test_unit_ready())->asc(), kClearedByIscsi);
+    }
+    EXPECT_EQ(left.run(test_unit_ready())->status, 0) << "and no more often";
+    left.logout();
+  }
+}
+
 // Its initiator does not send it again, so nothing that is numbered would ever have its turn.
 TEST(ConnectionLoss, ACommandThatNeverComesEndsTheSession) {
   IscsiLimits limits;

@@ -302,67 +302,6 @@ TEST(Connections, AllAreAskedToLeaveWhenTheGatewayStops) {
 
 // A replay, from what is known of the Microsoft initiator: its leading login, then one that adds a
 // connection, both in two stages, then I/O by both in turns (its round robin) and the logout.
-TEST(Connections, WindowsLogsInWithMcs) {
-  TestTarget target;
-  LoginOptions options;
-  options.initiator = "iqn.1991-05.com.microsoft:win-host";
-  options.target = kTarget;
-  options.isid = {0x40, 0x00, 0x01, 0x37, 0x00, 0x00};
-  KeyList who{{"InitiatorName", options.initiator},
-              {"SessionType", "Normal"},
-              {"TargetName", options.target},
-              {"AuthMethod", "None"}};
-  KeyList operational{{"HeaderDigest", "None,CRC32C"}, {"DataDigest", "None,CRC32C"},
-                      {"ErrorRecoveryLevel", "2"},     {"InitialR2T", "No"},
-                      {"ImmediateData", "Yes"},        {"MaxRecvDataSegmentLength", "65536"},
-                      {"MaxBurstLength", "262144"},    {"FirstBurstLength", "65536"},
-                      {"MaxConnections", "32"},        {"MaxOutstandingR2T", "16"},
-                      {"DefaultTime2Wait", "0"},       {"DefaultTime2Retain", "60"}};
-  auto leading = target.connect();
-  auto first = leading.login_step(0x81, who, options);
-  ASSERT_TRUE(RawInitiator::succeeded(first));
-  EXPECT_EQ(first->key("TargetPortalGroupTag"), "1");
-  auto second = leading.login_step(0x87, operational, options);
-  ASSERT_TRUE(RawInitiator::succeeded(second));
-  EXPECT_EQ(second->key("MaxConnections"), "8");
-  EXPECT_EQ(second->key("ErrorRecoveryLevel"), "0");
-  EXPECT_EQ(second->key("DefaultTime2Retain"), "0");
-  EXPECT_EQ(leading.run(test_unit_ready())->asc(), (std::pair<uint8_t, uint8_t>{0x29, 0x00}));
-
-  // It may offer the keys of the session again: they are answered, and change nothing.
-  options.tsih = second->as<LoginResponse>().tsih;
-  options.cid = 2;
-  auto added = target.connect();
-  added.cmd_sn = leading.cmd_sn;
-  added.next_tag = 0x10000;
-  first = added.login_step(0x81, who, options);
-  ASSERT_TRUE(RawInitiator::succeeded(first));
-  EXPECT_EQ(first->header.flags, 0x81);
-  EXPECT_EQ(first->key("TargetPortalGroupTag"), "1");
-  second = added.login_step(0x87, operational, options);
-  ASSERT_TRUE(RawInitiator::succeeded(second));
-  EXPECT_EQ(second->header.flags, 0x87);
-  EXPECT_EQ(second->key("HeaderDigest"), "None");
-  EXPECT_EQ(second->key("MaxConnections"), "Irrelevant");
-  EXPECT_EQ(second->key("InitialR2T"), "Irrelevant");
-  auto response = second->as<LoginResponse>();
-  EXPECT_EQ(response.tsih, options.tsih);
-  EXPECT_EQ(response.exp_cmd_sn, leading.cmd_sn);
-
-  added.initial_r2t = leading.initial_r2t = false;
-  added.immediate_data = leading.immediate_data = true;
-  for (uint32_t i = 0; i < 20; ++i) {
-    RawInitiator& turn = i % 2 == 0 ? added : leading;
-    RawInitiator& other = i % 2 == 0 ? leading : added;
-    turn.cmd_sn = other.cmd_sn = std::max(turn.cmd_sn, other.cmd_sn);
-    EXPECT_EQ(turn.run(write10(i, pattern(512, i)))->status, 0);
-  }
-  added.cmd_sn = leading.cmd_sn = std::max(added.cmd_sn, leading.cmd_sn);
-  EXPECT_EQ(added.run(read10(19, 1))->data, pattern(512, 19));
-  leading.cmd_sn = added.cmd_sn;
-  EXPECT_EQ(response_of(leading.logout(kCloseSession, 1)), 0);
-  EXPECT_TRUE(added.closed_by_target());
-}
 
 }  // namespace
 }  // namespace swiftness::test

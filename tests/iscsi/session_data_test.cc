@@ -229,6 +229,44 @@ TEST(Data, UnsolicitedDataThatWasNotNegotiatedIsRefused) {
   EXPECT_EQ(initiator->run(test_unit_ready())->status, 0);
 }
 
+TEST(Data, AsManyR2tsAreOutstandingAsWereAgreedOn) {
+  TestTarget target;
+  LoginOptions options;
+  options.keys = {{"InitialR2T", "Yes"},
+                  {"ImmediateData", "No"},
+                  {"MaxBurstLength", "8192"},
+                  {"MaxOutstandingR2T", "3"}};
+  auto initiator = logged_in(target, options);
+  initiator->answers_r2ts = false;
+  const Octets data = pattern(8 * 8192, 1);
+  const uint32_t tag = initiator->queue_command(write10(0, data));
+  std::deque<R2t> outstanding;
+  uint32_t asked_for = 0;
+  for (uint32_t answered = 0; answered < 8; ++answered) {
+    const uint32_t due = std::min(3u, 8 - answered);
+    while (outstanding.size() < due) {
+      auto r2t = initiator->receive_kind(Opcode::r2t);
+      ASSERT_TRUE(r2t);
+      outstanding.push_back(r2t->as<R2t>());
+      EXPECT_EQ(outstanding.back().r2t_sn, asked_for);
+      EXPECT_EQ(outstanding.back().buffer_offset, 8192 * asked_for++);
+    }
+    ASSERT_TRUE(initiator->nop("an R2T before this would be missed below"));
+    DataOut pdu;
+    pdu.flags = kFinal;
+    pdu.initiator_task_tag = tag;
+    pdu.target_transfer_tag = outstanding.front().target_transfer_tag;
+    pdu.buffer_offset = outstanding.front().buffer_offset;
+    initiator->queue(pdu, std::span(data).subspan(pdu.buffer_offset, 8192));
+    outstanding.pop_front();
+  }
+  auto answer = initiator->complete(tag);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 0);
+  EXPECT_EQ(answer->r2ts, 8u);
+  EXPECT_EQ(initiator->run(read10(0, 128))->data, data);
+}
+
 TEST(Data, SolicitedDataWaitsForTheBudget) {
   IscsiLimits limits;
   limits.session_memory = 64 * 1024;

@@ -122,6 +122,7 @@ TEST(Memory, DataThatComesUnaskedBeyondTheTotalIsRefusedButForAShare) {
   auto refused = greedy->run(beyond);
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->status, 0x08) << "BUSY";
+  EXPECT_EQ(target.counts().commands_without_memory, 1u);
   uint32_t own = modest->queue_command(write10(1000, pattern(65536, 5)));
   modest->flush();
   EXPECT_TRUE(target.wait_for_hanging(5));

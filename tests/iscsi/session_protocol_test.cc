@@ -222,6 +222,81 @@ TEST(Text, InANormalSession) {
   EXPECT_EQ(read->data_in_pdus, 8u) << "the new MaxRecvDataSegmentLength";
 }
 
+TEST(Text, OverSeveralPdusInBothDirections) {
+  TestTarget target;
+  LoginOptions options;
+  options.keys = {{"MaxRecvDataSegmentLength", "512"}};
+  auto initiator = logged_in(target, options);
+  std::string request, expected;
+  for (int i = 0; i < 60; ++i) {
+    const std::string name = "X-org.swiftness.key" + std::to_string(i);
+    request += name + "=1" + '\0';
+    expected += name + "=NotUnderstood" + '\0';
+  }
+  TextRequest pdu;
+  pdu.initiator_task_tag = initiator->next_tag++;
+  std::optional<ReceivedPdu> answer;
+  auto exchange = [&](uint8_t flags, std::string_view text) {
+    pdu.flags = flags;
+    pdu.cmd_sn = initiator->cmd_sn++;
+    pdu.exp_stat_sn = initiator->exp_stat_sn;
+    initiator->queue(pdu, std::as_bytes(std::span(text)));
+    answer = initiator->receive_kind(Opcode::text_response);
+    ASSERT_TRUE(answer);
+    pdu.target_transfer_tag = answer->as<TextResponse>().target_transfer_tag;
+  };
+  const std::string_view whole = request;
+  for (size_t at = 0; at < whole.size(); at += 500) {  // in the midst of keys
+    const bool last = at + 500 >= whole.size();
+    exchange(last ? kFinal : kContinue, whole.substr(at, 500));
+    if (last) break;
+    EXPECT_EQ(answer->header.flags, 0);
+    EXPECT_TRUE(answer->data.empty());
+  }
+  std::string text(answer->text());
+  while (!answer->header.final()) {
+    EXPECT_EQ(answer->header.flags, kContinue);
+    EXPECT_EQ(answer->data.size(), 512u) << "MaxRecvDataSegmentLength";
+    exchange(kFinal, "");
+    text += answer->text();
+  }
+  EXPECT_EQ(text, expected);
+  EXPECT_EQ(pdu.target_transfer_tag, kReservedTag);
+}
+
+// 11.9, event 0: with the sense of the unit attention that its next command ends with.
+TEST(AsyncEvents, AnIdleInitiatorIsToldOfANewLogicalUnit) {
+  constexpr std::pair<uint8_t, uint8_t> kLunsChanged{0x3f, 0x0e};
+  TestTarget target;
+  auto idle = logged_in(target);
+  LoginOptions options;
+  options.isid[5] = 2;
+  auto busy = logged_in(target, options);
+  target.hang();
+  const uint32_t write = busy->queue_command(write10(0, pattern(512, 1)));
+  busy->flush();
+  ASSERT_TRUE(target.wait_for_hanging(1));
+  const uint32_t stat_sn = idle->exp_stat_sn;
+
+  target.add_unit(3);
+  auto message = idle->receive_kind(Opcode::async_message);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->as<AsyncMessage>().async_event, 0);
+  EXPECT_EQ(message->as<AsyncMessage>().stat_sn, stat_sn);
+  ASSERT_EQ(message->data.size(), 2 + 18u);
+  EXPECT_EQ(static_cast<uint8_t>(message->data[1]), 18) << "SenseLength";
+  EXPECT_EQ(static_cast<uint8_t>(message->data[2 + 2]), 6) << "UNIT ATTENTION";
+  EXPECT_EQ(static_cast<uint8_t>(message->data[2 + 12]), kLunsChanged.first);
+  EXPECT_EQ(static_cast<uint8_t>(message->data[2 + 13]), kLunsChanged.second);
+  EXPECT_EQ(idle->run(test_unit_ready())->asc(), kLunsChanged) << "still pending";
+
+  EXPECT_EQ(busy->run(test_unit_ready())->asc(), kLunsChanged);
+  target.release();
+  EXPECT_TRUE(busy->complete(write));
+  EXPECT_TRUE(busy->nop("no message before"));
+  EXPECT_EQ(busy->exp_stat_sn, stat_sn + 3) << "its next command told it: there was no message";
+}
+
 TEST(Sessions, SeveralAtOnceShareTheDisk) {
   TestTarget target;
   std::vector<std::unique_ptr<RawInitiator>> sessions;

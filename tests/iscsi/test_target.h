@@ -26,14 +26,15 @@ class TestTarget {
  public:
   explicit TestTarget(iscsi::IscsiLimits limits = {}) : TestTarget(limits, open_target()) {}
 
-  TestTarget(iscsi::IscsiLimits limits, iscsi::TargetNode node)
+  TestTarget(iscsi::IscsiLimits limits, iscsi::TargetNode node,
+             iscsi::ChapSecrets discovery_chap = {})
       : guard_(asio::make_work_guard(io_)), device_(io_.get_executor(), kBlocks) {
     router_.add(0, std::make_unique<scsi::LogicalUnit>(device_, scsi::LogicalUnitOptions{}));
     node.router = &router_;
     server_ = std::make_unique<iscsi::Server>(
         io_.get_executor(), limits,
         std::vector<iscsi::PortalConfig>{{.address = "127.0.0.1", .port = 0}},
-        std::vector<iscsi::TargetNode>{node});
+        std::vector<iscsi::TargetNode>{node}, std::move(discovery_chap));
     Result<void> listening = server_->listen();
     CHECK(listening.ok());
     port_ = server_->portals().front().port;
@@ -73,6 +74,15 @@ class TestTarget {
   iscsi::Server& server() { return *server_; }    // on the shard only
   scsi::TaskRouter& router() { return router_; }  // on the shard only
 
+  // One more logical unit, with a disk of its own.
+  void add_unit(uint16_t lun) {
+    on_shard([this, lun] {
+      more_.push_back(std::make_unique<MemoryDevice>(io_.get_executor(), kBlocks));
+      router_.add(lun,
+                  std::make_unique<scsi::LogicalUnit>(*more_.back(), scsi::LogicalUnitOptions{}));
+    });
+  }
+
   void hang() {
     on_shard([this] { device_.hang(); });
   }
@@ -105,6 +115,7 @@ class TestTarget {
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> guard_;
   MemoryDevice device_;
+  std::vector<std::unique_ptr<MemoryDevice>> more_;
   scsi::TaskRouter router_;
   std::unique_ptr<iscsi::Server> server_;
   uint16_t port_ = 0;

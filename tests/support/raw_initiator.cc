@@ -118,7 +118,8 @@ ScsiRequest write10(uint32_t lba, Octets data, uint32_t block_size) {
 
 // --- the socket ---------------------------------------------------------------------------------
 
-RawInitiator::RawInitiator(const std::string& host, uint16_t port) : in_(kInput) {
+RawInitiator::RawInitiator(const std::string& host, uint16_t port, int receive_buffer)
+    : in_(kInput) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
@@ -126,6 +127,9 @@ RawInitiator::RawInitiator(const std::string& host, uint16_t port) : in_(kInput)
     throw std::runtime_error("no such host: " + host);
   }
   socket_ = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (receive_buffer > 0) {
+    ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+  }
   int result = ::connect(socket_, found->ai_addr, found->ai_addrlen);
   ::freeaddrinfo(found);
   if (result != 0) {
@@ -163,16 +167,35 @@ void RawInitiator::queue_pdu(Bhs header, std::span<const std::byte> data) {
 bool RawInitiator::flush() {
   size_t sent = 0;
   while (sent < out_.size() && !closed_) {
-    ssize_t n = ::send(socket_, out_.data() + sent, out_.size() - sent, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
+    ssize_t n =
+        ::send(socket_, out_.data() + sent, out_.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0) {
+      sent += static_cast<size_t>(n);
+    } else if (errno == EAGAIN) {  // a target may want us to read first
+      pollfd poll{socket_, POLLIN | POLLOUT, 0};
+      ::poll(&poll, 1, -1);
+      if (poll.revents & POLLIN) fill(Clock::now());
+    } else if (errno != EINTR) {
       closed_ = true;
-      break;
     }
-    sent += static_cast<size_t>(n);
   }
   out_.clear();
   return !closed_;
+}
+
+bool RawInitiator::flush_unless_stuck_for(Timeout timeout) {
+  size_t sent = 0;
+  pollfd poll{socket_, POLLOUT, 0};
+  while (sent < out_.size() && ::poll(&poll, 1, static_cast<int>(timeout.count())) > 0) {
+    ssize_t n =
+        ::send(socket_, out_.data() + sent, out_.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0) sent += static_cast<size_t>(n);
+    if (n >= 0 || errno == EINTR || errno == EAGAIN) continue;
+    closed_ = true;
+    break;
+  }
+  out_.erase(out_.begin(), out_.begin() + static_cast<ptrdiff_t>(sent));
+  return out_.empty();
 }
 
 bool RawInitiator::fill(Clock::time_point deadline) {
@@ -181,6 +204,7 @@ bool RawInitiator::fill(Clock::time_point deadline) {
     in_end_ -= in_begin_;
     in_begin_ = 0;
   }
+  if (in_.size() - in_end_ < kPdu) in_.resize(2 * in_.size());
   while (!closed_) {
     ssize_t n = ::recv(socket_, in_.data() + in_end_, in_.size() - in_end_, MSG_DONTWAIT);
     if (n > 0) {

@@ -3,7 +3,8 @@
 // commands, many at a time: it answers R2Ts, collects Data-In, keeps the numbers.
 //
 // It blocks, on a socket of its own, and belongs to one thread. What is queued leaves with the next
-// flush() or receive() in one send; one receive takes as many PDUs as are there.
+// flush() or receive() in one send, which takes in what comes meanwhile; one receive takes as many
+// PDUs as are there.
 #pragma once
 
 #include <array>
@@ -93,7 +94,8 @@ class RawInitiator {
   using Timeout = std::chrono::milliseconds;
   static constexpr Timeout kPatience{5000};
 
-  RawInitiator(const std::string& host, uint16_t port);  // throws when it cannot connect
+  // Throws when it cannot connect. `receive_buffer`: of the kernel, bytes; 0: as it is.
+  RawInitiator(const std::string& host, uint16_t port, int receive_buffer = 0);
   ~RawInitiator();
   RawInitiator(const RawInitiator&) = delete;
   RawInitiator& operator=(const RawInitiator&) = delete;
@@ -104,7 +106,10 @@ class RawInitiator {
   void queue(const Pdu& pdu, std::span<const std::byte> data = {}) {
     queue_pdu(iscsi::pdu_cast<iscsi::Bhs>(pdu), data);
   }
-  bool flush();           // false: the target closed
+  bool flush();  // false: the target closed
+  // Sends as long as the target takes something within so much time. False: not all was taken, and
+  // goes with the next flush.
+  bool flush_unless_stuck_for(Timeout timeout);
   void finish_sending();  // the target reads the end
   // The next PDU; nothing when the time is over or the target closed.
   std::optional<ReceivedPdu> receive(Timeout timeout = kPatience);
