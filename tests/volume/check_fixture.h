@@ -30,6 +30,7 @@ inline VolumeOptions small_chunks() {
   options.chunk_bytes = 64 << 10;
   options.checkpoint_every = 8;
   options.collector.slack_chunks = 0;
+  options.collector.burst = ByteCount(0);
   options.collector.deletion_delay = Duration::zero();
   return options;
 }
