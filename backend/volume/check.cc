@@ -39,12 +39,17 @@ class Check {
     report_.quick = options_.quick;
     Result<std::unique_ptr<VolumeView>> view = co_await look();
     if (!view) {
-      keep({Kind::log, {}, view.error().message(), 0}, view.error().code() == ErrorCode::corrupt);
+      const bool certain = view.error().code() == ErrorCode::corrupt;
+      const char* what = certain ? "no gateway can attach it: " : "it cannot be told what it is: ";
+      keep({Kind::log, {}, what + view.error().message(), 0}, certain);
+      co_await look_for_anchors();
       if (options_.repair) report_.repair_refused = "the volume's log cannot be read";
       co_return std::move(report_);
     }
+    report_.log_read = true;
     co_await describe(**view);
     if ((*view)->start) {
+      co_await look_for_anchors();
       MapExamination examination(options_, **view, [this](CheckProgress at) { tell(at); });
       co_await examination.examine(report_);
       report_.unlisted = examination.unlisted();
@@ -130,7 +135,35 @@ class Check {
     return out;
   }
 
+  // Without its anchor nothing is certainly absent from a container: all ends in doubt, and an
+  // error names whatever was asked for. One answer is no proof that it is gone.
+  Task look_for_anchors() {
+    co_await look_for_anchor(objects_.names.meta());
+    if (report_.log_read && report_.last_chunk == 0) co_return;  // the first chunk makes the others
+    for (uint64_t first = 0;; first += kChunksPerContainer) {
+      const std::string container = objects_.names.data(Sequence(first));
+      Result<ListPage> listed = co_await reading_.list(container, "", "", 1);
+      if (!listed && first > 0) co_return;
+      co_await look_for_anchor(container);
+      if (!listed) co_return;
+    }
+  }
+
+  Task look_for_anchor(std::string container) {
+    const ObjectName anchor{container, std::string(kAnchorName)};
+    GetOptions newest;
+    newest.newest = true;
+    Result<ObjectInfo> info = co_await reading_.head(anchor, newest);
+    if (info || info.error().code() != ErrorCode::not_found) co_return;
+    keep({Kind::log, to_string(anchor),
+          "is not seen: the container is gone, or its anchor, without which all ends in doubt", 0},
+         false);
+  }
+
   void note(const OrphanLook& orphans) {
+    for (const std::string& what : orphans.lost) {
+      keep({Kind::log, {}, what + ": a gateway would attach the volume as it was before", 0}, true);
+    }
     for (const std::string& what : orphans.damaged) {
       bool known = false;
       for (const CheckFinding& finding : report_.damage) known |= finding.what.starts_with(what);
@@ -156,8 +189,9 @@ class Check {
   }
 
   Task repair() {
+    if (report_.clean() && report_.orphans.empty()) co_return;
     report_.repair_refused = why_not_to_repair();
-    if (!report_.repair_refused.empty() || report_.orphans.empty()) co_return;
+    if (!report_.repair_refused.empty()) co_return;
     tell({Stage::repair, 0, report_.orphans.size()});
     co_await sleep_for(options_.repair_pause);
     Result<std::unique_ptr<VolumeView>> view = co_await look();
@@ -170,7 +204,8 @@ class Check {
       co_return;
     }
     OrphanLook again = co_await look_for_orphans(orphan_view(**view));
-    if (!again.doubts.empty() || !again.damaged.empty() || !(*view)->log.damaged_roots.empty()) {
+    const bool damaged = !again.damaged.empty() || !(*view)->log.damaged_roots.empty();
+    if (damaged || !again.lost.empty() || !again.doubts.empty()) {
       report_.repair_refused = "the second look found damage or doubt";
       co_return;
     }

@@ -57,7 +57,7 @@ struct CheckProgress {
 struct CheckFinding {
   enum class Kind {
     root,         // a root that is not sound; the one before it serves
-    log,          // the volume cannot be attached
+    log,          // the volume cannot be attached, or only as it was before
     map,          // a leaf that cannot be read
     chunk,        // a chunk with a damaged header, or of a wrong size
     missing,      // a chunk that the map refers to and that is not there
@@ -76,7 +76,8 @@ const char* to_string(CheckFinding::Kind kind) noexcept;
 struct CheckReport {
   // What was looked at.
   bool quick = false;
-  uint64_t epoch = 0;  // the highest started; 0: the volume was never attached
+  bool log_read = false;  // otherwise all but the findings is unknown
+  uint64_t epoch = 0;     // the highest started; 0: the volume was never attached
   bool released = false;
   std::string host;         // that has it, or had it
   bool attaching = false;   // somebody claimed a higher epoch, and has not started
@@ -94,7 +95,7 @@ struct CheckReport {
   std::vector<CheckFinding> damage;
   std::vector<CheckFinding> in_doubt;
   uint64_t looked_again = 0;  // suspicions of the first round: most come of a gateway at work
-  uint64_t unlisted = 0;  // further suspicions, beyond kMostFindings
+  uint64_t unlisted = 0;      // further suspicions, beyond kMostFindings
   std::vector<Orphan> orphans;
   uint64_t more_orphans = 0;
   std::vector<uint64_t> unfinished_claims;  // epochs; they stay

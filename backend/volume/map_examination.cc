@@ -240,10 +240,16 @@ Task MapExamination::verify(LedgerEntry entry, std::span<const MapReference> ref
 Async<Buffer> MapExamination::read_chunk(ObjectName name, LedgerEntry entry, ChunkHeader& header) {
   const Era era = view_.log.eras.era_of(entry.chunk);
   Buffer whole;
+  uint64_t size = 0;
   if (options_.quick) {
     Result<ChunkHead> head = co_await read_chunk_head(view_.objects, era, entry.chunk);
     if (!head) co_return head.error();
     header = std::move(head->header);
+    GetOptions newest;
+    newest.newest = true;
+    Result<ObjectInfo> info = co_await view_.objects.store.head(name, newest);
+    if (!info) co_return info.error();
+    size = info->size;
   } else {
     // The first look asks any replica, the second for the newest answer of all.
     GetOptions options;
@@ -257,10 +263,11 @@ Async<Buffer> MapExamination::read_chunk(ObjectName name, LedgerEntry entry, Chu
     if (header.era != era || header.sequence != entry.chunk) {
       co_return Error(ErrorCode::corrupt, "it is not the chunk its name says");
     }
-    if (header.object_size != whole.size()) {
-      co_return Error(ErrorCode::corrupt, fmt::format("its header says {} bytes, it has {}",
-                                                      header.object_size, whole.size()));
-    }
+    size = whole.size();
+  }
+  if (header.object_size != size) {
+    co_return Error(ErrorCode::corrupt,
+                    fmt::format("its header says {} bytes, it has {}", header.object_size, size));
   }
   if (padded_to_sector(header.object_size) != entry.stored * kSectorBytes) {
     co_return Error(ErrorCode::corrupt,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace swiftness {
@@ -36,6 +37,8 @@ class Look {
     for (uint64_t first = 0; first <= last; first += kChunksPerContainer) {
       co_await walk(objects_.names.data(Sequence(first)), "chunk/");
     }
+    co_await look_for_lost_claims();
+    co_await look_for_lost_starts();
     for (Epoch claim : claims_) {
       if (!starts_.contains(claim) && claim < closed_below()) out_.unfinished.push_back(claim);
     }
@@ -106,6 +109,9 @@ class Look {
         if (std::optional<Epoch> claim = parse_claim(entry.name)) claims_.insert(*claim);
         if (std::optional<Epoch> start = parse_start(entry.name)) starts_.insert(*start);
         const std::optional<EraObject> what = parse_era_object(entry.name);
+        if (what && what->era.epoch > view_.highest.epoch) {
+          above_.emplace(what->era.epoch, ObjectName{container, entry.name});
+        }
         if (!what || !is_orphan(*what)) continue;
         if (out_.orphans.size() + found.size() == kMostOrphans) {
           ++out_.more;
@@ -138,12 +144,51 @@ class Look {
     }
   }
 
+  // What the listing has not shown of those up to the highest start.
+  Task look_for_lost_claims() {
+    std::vector<std::string> names;
+    for (Epoch epoch(1); epoch <= view_.highest.epoch; epoch = epoch.next()) {
+      if (!claims_.contains(epoch)) names.push_back(objects_.names.claim(epoch).name);
+    }
+    for (size_t first = 0; first < names.size(); first += kConfirmed) {
+      const size_t end = std::min(first + kConfirmed, names.size());
+      std::vector<std::string> some(names.begin() + static_cast<std::ptrdiff_t>(first),
+                                    names.begin() + static_cast<std::ptrdiff_t>(end));
+      std::vector<Presence> there = co_await objects_.store.presence(objects_.names.meta(), some);
+      for (size_t i = 0; i < some.size(); ++i) {
+        const ObjectName name{objects_.names.meta(), some[i]};
+        if (there[i] == Presence::no) {
+          out_.lost.push_back(to_string(name) + " is missing, though higher epochs were claimed");
+        }
+        if (there[i] == Presence::unknown) out_.doubts.push_back(in_doubt(name).message());
+      }
+    }
+  }
+
+  // The object first: when it is there, its start has been there for long.
+  Task look_for_lost_starts() {
+    for (const auto& [epoch, object] : above_) {
+      const Presence found = co_await presence_of(objects_.store, object);
+      if (found == Presence::no) continue;
+      const ObjectName name = objects_.names.start(epoch);
+      const Presence started = co_await presence_of(objects_.store, name);
+      if (started == Presence::yes) continue;
+      if (found == Presence::yes && started == Presence::no) {
+        out_.lost.push_back(fmt::format("{} is missing, though its gateway wrote {}",
+                                        to_string(name), to_string(object)));
+      } else {
+        out_.doubts.push_back(in_doubt(name).message());
+      }
+    }
+  }
+
   const OrphanView view_;
   const VolumeObjects& objects_;
   OrphanLook out_;
   Kept kept_;
   std::set<Epoch> claims_;
   std::set<Epoch> starts_;
+  std::map<Epoch, ObjectName> above_;  // of epochs above the highest start: an object each
 };
 
 }  // namespace

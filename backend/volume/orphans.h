@@ -35,6 +35,9 @@
 // there is. check_volume() deletes nothing of such a volume, and a gateway that had to pass over a
 // damaged root deletes none.
 //
+// So is one that lost a claim or a start: claims are dense, and whoever wrote a chunk, a root or a
+// map object had its start published before. An attach would take the volume for what it was then.
+//
 // So orphans are deleted by check_volume() with --repair, and by the gateway of S while it serves
 // (volume_sweep.cc): both only what two looks saw.
 #pragma once
@@ -59,6 +62,7 @@ struct OrphanLook {
   std::vector<Orphan> orphans;       // surely there, ascending by name within a container
   std::vector<Epoch> unfinished;     // claimed below the highest start, and never started
   std::vector<std::string> damaged;  // of the kept roots
+  std::vector<std::string> lost;     // claims and starts that must have been there
   std::vector<std::string> doubts;   // what could not be looked at: there may be more
   uint64_t more = 0;                 // orphans beyond kMostOrphans
 };

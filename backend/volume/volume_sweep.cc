@@ -24,7 +24,7 @@ Task Volume::sweep_orphans() {
       log::debug("volume {}: looking for orphans: {}", objects_.descriptor.name, doubt);
     }
     std::vector<Orphan> due;
-    if (look.damaged.empty()) due = seen_twice(seen, look.orphans);
+    if (look.damaged.empty() && look.lost.empty()) due = seen_twice(seen, look.orphans);
     seen = std::move(look.orphans);
     if (due.empty()) continue;
     std::function<Async<void>()> ours = [this] { return verify_ownership_once(); };

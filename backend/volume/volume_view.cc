@@ -53,7 +53,11 @@ Async<std::unique_ptr<VolumeView>> take_view(const VolumeObjects& objects, ByteC
     last = looked.error();
     if (last.code() != ErrorCode::corrupt && last.code() != ErrorCode::not_found) co_return last;
     Result<Newest> after = co_await newest(objects);
-    const bool unchanged = before && after && *before == *after;
+    bool unchanged = before && after && *before == *after;
+    // The start itself may be what is damaged.
+    if (!before && !after && before.error().code() == ErrorCode::corrupt) {
+      unchanged = before.error().message() == after.error().message();
+    }
     if (unchanged && last.code() == ErrorCode::corrupt) co_return last;
   }
   // Nothing of it could be proven.

@@ -105,6 +105,7 @@ json json_of(const CheckReport& report, const std::string& volume) {
   out["volume"] = volume;
   out["clean"] = report.clean();
   out["quick"] = report.quick;
+  out["log_read"] = report.log_read;
   out["epoch"] = report.epoch;
   out["released"] = report.released;
   out["attaching"] = report.attaching;
@@ -136,9 +137,8 @@ std::string text_of(const CheckReport& report, const std::string& volume) {
   std::string out = lines_of("damage", report.damage) + lines_of("in doubt", report.in_doubt);
   if (report.unlisted > 0) out += fmt::format("and {} more suspicions\n", report.unlisted);
   std::vector<std::vector<std::string>> rows;
-  if (report.epoch == 0) {
-    rows.push_back({"Served", "never"});
-  } else {
+  if (report.log_read && report.epoch == 0) rows.push_back({"Served", "never"});
+  if (report.log_read && report.epoch > 0) {
     rows.push_back({"Served", fmt::format("epoch {}, by {}, {}", report.epoch,
                                           report.host.empty() ? "(unknown)" : report.host,
                                           report.released ? "released" : "not released")});

@@ -57,16 +57,18 @@ struct StoredVolume {
 // Where the configuration says it is; a volume it does not mention may be in any of its stores.
 Result<StoredVolume> find_stored(const config::Config& config, const std::string& name) {
   const config::Volume* configured = config.find_volume(name);
+  std::string looked;
   for (const auto& [store_name, store] : config.stores) {
     if (configured != nullptr && configured->store != store_name) continue;
     Result<VolumeDescriptor> found = ask_store<VolumeDescriptor>(
         store, [&name](ObjectStore& objects) { return find_volume(objects, name); });
     if (found) return StoredVolume{store_name, *found};
+    looked += (looked.empty() ? "" : ", ") + store_name;
     if (found.error().code() != ErrorCode::not_found) {
       return found.error().within(fmt::format("store {}", store_name));
     }
   }
-  return Error(ErrorCode::not_found, fmt::format("there is no volume \"{}\"", name));
+  return Error(ErrorCode::not_found, fmt::format("there is no volume \"{}\" in {}", name, looked));
 }
 
 Async<CheckReport> checked(ObjectStore& store, VolumeDescriptor volume, CheckOptions options,

@@ -20,6 +20,7 @@ using nlohmann::json;
 
 CheckReport sound() {
   CheckReport report;
+  report.log_read = true;
   report.epoch = 3;
   report.released = true;
   report.host = "gw1";
@@ -56,6 +57,16 @@ TEST(CheckReportText, OrphansAreNoFaultButAFailedRepairIs) {
   EXPECT_EQ(exit_code_of(report), kFailed);
 }
 
+TEST(CheckReportText, SaysNothingOfWhatCouldNotBeRead) {
+  CheckReport report;
+  report.damage.push_back({CheckFinding::Kind::log, "", "no gateway can attach it", 0});
+  EXPECT_EQ(text_of(report, "data"),
+            "damage: log: no gateway can attach it\nVolume data is damaged.\n");
+  report = {};
+  report.log_read = true;
+  EXPECT_NE(text_of(report, "data").find("never"), std::string::npos);
+}
+
 TEST(CheckReportText, WhatWasNotLookedAtIsNotSound) {
   CheckReport report = sound();
   report.unlisted = 3;
@@ -71,6 +82,7 @@ TEST(CheckReportText, WhatWasNotLookedAtIsNotSound) {
 TEST(CheckReportJson, HasWhatOperationsPromises) {
   CheckReport report;
   report.quick = true;
+  report.log_read = true;
   report.epoch = 3;
   report.released = true;
   report.host = "gw1";
@@ -97,7 +109,7 @@ TEST(CheckReportJson, HasWhatOperationsPromises) {
   report.repair_failures.push_back("c/chunk/7: no");
   report.repair_refused = "not released";
   EXPECT_EQ(json_of(report, "data"), json::parse(R"({
-    "volume": "data", "clean": false, "quick": true, "epoch": 3, "released": true, "host": "gw1",
+    "volume": "data", "clean": false, "quick": true, "log_read": true, "epoch": 3, "released": true, "host": "gw1",
     "attaching": true, "root": "m/root/3", "last_chunk": 11, "pages": 12, "extents": 13,
     "mapped_bytes": 14, "chunks": 15, "chunk_bytes": 16, "frames": 17, "deleted_chunks": 18,
     "overcounted_bytes": 19, "looked_again": 20,

@@ -136,6 +136,22 @@ TEST_F(CheckTest, FindsATruncatedChunk) {
   expect_only(Kind::chunk, quick);
 }
 
+// Of a large one a quick check reads the beginning alone.
+TEST_F(CheckTest, FindsATruncatedLargeChunk) {
+  {
+    Gateway gateway(shared_, disk_);
+    ASSERT_TRUE(gateway.attach().ok());
+    ASSERT_TRUE(gateway.write(0, 4096, 1, Durability::flushed).ok());
+    ASSERT_TRUE(gateway.stop().ok());
+  }
+  const Buffer whole = bytes_of(chunks()[0]);
+  ASSERT_GT(whole.size(), 2 * kMiB);
+  overwrite(chunks()[0], whole.slice(0, whole.size() - 512));
+  CheckOptions quick = at_once();
+  quick.quick = true;
+  EXPECT_EQ(expect_only(Kind::chunk, quick).sectors, 4096u);
+}
+
 TEST_F(CheckTest, FindsAnotherChunkUnderItsName) {
   write_era(0, 20);
   overwrite(chunks()[5], bytes_of(chunks()[6]));
@@ -300,6 +316,51 @@ TEST_F(CheckTest, ThroughAStoreThatIsOnlyReadNothingChanges) {
   EXPECT_TRUE(run(shared_.io, store.get(chunk, ByteRange::whole(), {})).ok());
 }
 
+TEST_F(CheckTest, FindsADamagedStart) {
+  write_era(0, 4);
+  write_era(4, 4, 2);
+  flip_bit(meta("start/").back(), 60);
+  const CheckFinding finding = expect_only(Kind::log);
+  EXPECT_NE(finding.what.find("no gateway can attach it"), std::string::npos) << finding.what;
+  EXPECT_FALSE(check().log_read);
+}
+
+// Nobody would miss it: the volume is what it was before.
+TEST_F(CheckTest, FindsALostStart) {
+  write_era(0, 4);
+  write_era(4, 4, 2);
+  remove(meta("start/").back());
+  const CheckFinding finding = expect_only(Kind::log);
+  EXPECT_NE(finding.what.find("start/0000000000000002 is missing"), std::string::npos)
+      << finding.what;
+}
+
+// Epochs are looked for upwards: when the hint is lost too, the search would end before the gap.
+TEST_F(CheckTest, FindsALostClaim) {
+  for (uint64_t era = 0; era < 3; ++era) write_era(era * 4, 4, era + 1);
+  remove(meta("claim/")[1]);
+  const CheckFinding finding = expect_only(Kind::log);
+  EXPECT_NE(finding.what.find("claim/0000000000000002 is missing"), std::string::npos)
+      << finding.what;
+}
+
+TEST_F(CheckTest, NamesTheContainerThatLostItsAnchor) {
+  write_era(0, 4);
+  for (const std::string& container : {names_.meta(), names_.data(Sequence(1))}) {
+    const ObjectName anchor{container, std::string(kAnchorName)};
+    const Buffer bytes = bytes_of(anchor);
+    remove(anchor);
+    const CheckReport report = check();
+    EXPECT_TRUE(report.damage.empty()) << text_of(report);
+    bool named = false;
+    for (const CheckFinding& finding : report.in_doubt)
+      named |= finding.object == to_string(anchor);
+    EXPECT_TRUE(named) << text_of(report);
+    overwrite(anchor, bytes);
+    EXPECT_TRUE(check().clean());
+  }
+}
+
 // ---- the second data container -----------------------------------------------------------------
 
 // A volume whose log is about to reach it: the root says that 65,530 chunks were written, and that
@@ -447,6 +508,36 @@ Task live_on(Volume& one, Volume& other, uint64_t seed, const uint64_t& steps, c
     co_await keep_writing(other, seed + 1000, enough, ignored);
   }
   ended = true;
+}
+
+// What the second look does not find may have been deleted after its view was taken.
+TEST_F(CheckTest, ASecondLookThatIsOutOfDateIsRepeated) {
+  write_era(0, 8);
+  const ObjectName chunk = chunks()[5];
+  Gateway gateway(shared_, disk_, 2, small_chunks());
+  ASSERT_TRUE(gateway.attach().ok());
+  bool first = true;
+  auto progress = [&](const CheckProgress& at) {
+    using Stage = CheckProgress::Stage;
+    if (at.stage == Stage::map && first) {
+      eye_.fail_next(StoreCall::get, chunk.name, 1, ErrorCode::not_found);
+    }
+    if (at.stage == Stage::again && first) eye_.hold(StoreCall::get, chunk.name);
+    first = first && at.stage != Stage::again;
+  };
+  std::optional<CheckReport> report;
+  asio::co_spawn(shared_.io, keep_outcome(check_volume(eye_, disk_, at_once(), progress), report),
+                 rethrow);
+  run_until(shared_.io, [this] { return eye_.held() > 0; });
+  for (uint64_t i = 0; i < 40; ++i) {
+    ASSERT_TRUE(gateway.write(i % 8 * 64, 64, 100 + i, Durability::flushed).ok());
+  }
+  run_until(shared_.io, [&] { return !everything().contains(chunk); });
+  eye_.release();
+  run_until(shared_.io, [&report] { return report.has_value(); });
+  EXPECT_TRUE(report->clean()) << text_of(*report);
+  EXPECT_EQ(report->looked_again, 1u);
+  ASSERT_TRUE(gateway.stop().ok());
 }
 
 TEST_F(CheckTest, AGatewayAtWorkIsNoDamage) {

@@ -85,6 +85,7 @@ TEST_F(ChunkCheck, AReferenceHasToBeWhereTheChunkHasTheSameSectors) {
   EXPECT_NE(why_not(1000, 20, {kChunk, kFirst, kLength, 0}), "") << "its end is elsewhere";
   EXPECT_NE(why_not(2000, 9, {kChunk, kFirst, kLength, 16}), "") << "its end is nowhere";
   EXPECT_NE(why_not(2008, 4, {kChunk, kFirst, kLength, 24}), "") << "behind what is in the frame";
+  EXPECT_NE(why_not(2010, 4, {kChunk, kFirst, kLength, 26}), "") << "further behind it";
   EXPECT_NE(why_not(3000, 8, {kChunk, kSecond + 10, 10, 0}), "") << "beyond the end of the chunk";
 }
 

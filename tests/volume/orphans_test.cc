@@ -32,11 +32,9 @@ class OrphanTest : public CheckTest {
     plant(names_.map_object(lost, newest.objects.front().number), true);  // a number that is kept
     plant(names_.chunk(newest.eras[1].era, Sequence(20)), true);  // the era before wrote that one
     plant(names_.root(RootName{lost, 1}), true);
-    // Never to be touched: of the highest era, above it, or not ours to judge.
+    // Never to be touched: of the highest era, or not ours to judge.
     plant(names_.chunk(third, Sequence(81)), false);
     plant(names_.chunk(third, Sequence(500)), false);
-    plant(names_.root(RootName{Era{Epoch(4), Uuid::random()}, 1}), false);
-    plant(names_.map_object(Era{Epoch(4), Uuid::random()}, 900), false);
     plant({names_.meta(), "root/something-else"}, false);
   }
   void plant(const ObjectName& name, bool orphan) {
@@ -101,6 +99,33 @@ TEST_F(OrphanTest, RepairRemovesExactlyThem) {
   EXPECT_TRUE(check().orphans.empty());
   EXPECT_TRUE(check().clean());
   expect_era(0, 60);
+}
+
+// They show that a start was lost: the only copy of what came after.
+TEST_F(OrphanTest, WhatIsOfAHigherEraIsNone) {
+  three_eras();
+  const Era above{Epoch(4), Uuid::random()};
+  const std::vector<ObjectName> higher{names_.root({above, 1}), names_.map_object(above, 900),
+                                       names_.chunk(above, Sequence(61))};
+  for (const ObjectName& name : higher) plant(name, false);
+  const CheckReport report = repair(true);
+  EXPECT_FALSE(report.orphans.empty());
+  for (const ObjectName& name : higher) EXPECT_FALSE(set_of(report.orphans).contains(name));
+  ASSERT_EQ(report.damage.size(), 1u) << text_of(report);
+  EXPECT_EQ(report.damage[0].kind, Kind::log);
+  EXPECT_NE(report.repair_refused, "");
+  EXPECT_EQ(eye_.calls(StoreCall::remove), 0u);
+}
+
+TEST_F(OrphanTest, WithoutAnyThereIsNothingToRefuse) {
+  write_era(0, 4);
+  Gateway gateway(shared_, disk_, 9, small_chunks());
+  ASSERT_TRUE(gateway.attach().ok());
+  const CheckReport report = repair();
+  EXPECT_FALSE(report.released);
+  EXPECT_TRUE(report.clean()) << text_of(report);
+  ASSERT_TRUE(report.orphans.empty()) << text_of(report);
+  EXPECT_EQ(report.repair_refused, "");
 }
 
 // Garbage collection deleted it; a server that was away has it still, and brings it back.
@@ -309,6 +334,9 @@ TEST_F(OrphanTest, RepairStopsWhenTheSecondLookFindsDamageOrDoubt) {
     EXPECT_EQ(eye_.calls(StoreCall::remove), 0u);
     flip_bit(root, 60);
   }
+  report = repair_around([&] { remove(meta("claim/")[1]); });
+  EXPECT_NE(report.repair_refused, "");
+  EXPECT_EQ(eye_.calls(StoreCall::remove), 0u);
 }
 
 // It asks before each request: what has not gone by then stays.
