@@ -56,6 +56,9 @@ struct Usage {
 // What came of a prefetch: the whole range is in the cache, or what of it there was room for.
 enum class Prefetched { all, part };
 
+// What a logical unit keeps with its volume, beside the data (I6): one small record for each key.
+enum class MetadataKey : uint8_t { reservations, mode_pages };
+
 enum class DeviceState {
   attaching,  // identity and geometry are known, data are not served yet
   online,
@@ -99,6 +102,16 @@ class BlockDevice {
 
   // The range in order and without gaps; neighbours differ in `mapped`.
   virtual Async<std::vector<AllocationPiece>> allocation(BlockRange range) = 0;
+
+  // Records that move with the volume. A device that has no place for them says so, and is not
+  // asked.
+  virtual bool keeps_metadata() const noexcept { return false; }
+  virtual Async<Bytes> load_metadata(MetadataKey) {  // empty when there never was one
+    co_return Error(ErrorCode::invalid, "this device keeps no metadata");
+  }
+  virtual Async<void> store_metadata(MetadataKey, Bytes) {  // durable when it returns
+    co_return Error(ErrorCode::invalid, "this device keeps no metadata");
+  }
 
   virtual Usage usage() const = 0;
   virtual void observe(BlockDeviceObserver* observer) = 0;  // at most one; nullptr to stop

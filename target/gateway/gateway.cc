@@ -151,6 +151,10 @@ void Gateway::add_logical_unit(const std::string& name, Volume& volume) {
   if (at.target == nullptr) return;
   scsi::LogicalUnitOptions options;
   options.read_only = at.lun.read_only;
+  // As sessions name the port they came by. All ports are one target port group: this gateway.
+  for (uint16_t group : at.target->portal_groups) {
+    options.target_ports.push_back({fmt::format("{},t,0x{:04x}", at.target->iqn, group), group, 1});
+  }
   auto unit = std::make_unique<scsi::LogicalUnit>(volume, std::move(options));
   routers_.at(at.target->iqn)->add(at.lun.number, std::move(unit));
 }

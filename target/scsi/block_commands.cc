@@ -39,27 +39,6 @@ bool is_worth_a_line(ErrorCode code) {
          code == ErrorCode::conflict || code == ErrorCode::invalid;
 }
 
-ScsiResult failed(LogicalUnit& unit, const Command& command, const Error& error,
-                  MediumAccess access) {
-  if (is_worth_a_line(error.code())) {
-    log::error("volume {}: {} failed: {} ({})", to_string(unit.identity().uuid),
-               name_of(command.cdb), error.message(), to_string(error.code()));
-  }
-  return result_of_failure(error.code(), access);
-}
-
-// What READ and WRITE check alike (SBC-4 5.18): protection information is not enabled, the range is
-// on the medium, and the transfer is one we advertise.
-std::optional<Sense> check_access(const LogicalUnit& unit, const BlockAccess& access) {
-  if (access.protect != 0) return invalid_field_in_cdb(1, 7);
-  Geometry geometry = unit.geometry();
-  if (!is_inside(access.range, geometry)) return lba_out_of_range(access.range.first.value());
-  if (access.range.count.value() > blocks_in(kMaximumTransferBytes, geometry)) {
-    return invalid_field_in_cdb(access.length_at);
-  }
-  return std::nullopt;
-}
-
 Checked check_block_access(const LogicalUnit& unit, const Cdb& cdb,
                            TransferPlan::Direction direction) {
   BlockAccess access = decode_block_access(cdb);
@@ -96,6 +75,16 @@ void log_exception(std::exception_ptr failure) {
   }
 }
 
+// The least range that covers all of these: what an UNMAP locks.
+BlockRange hull_of(const std::vector<BlockRange>& ranges) {
+  Lba first = ranges.front().first, end = first;
+  for (const BlockRange& range : ranges) {
+    first = std::min(first, range.first);
+    end = std::max(end, range.first + range.count);
+  }
+  return {first, end - first};
+}
+
 asio::awaitable<ScsiResult> flush(LogicalUnit& unit, Command command, bool immed) {
   if (immed) {  // GOOD comes first, the flush goes on
     Executor executor = co_await asio::this_coro::executor;
@@ -108,6 +97,33 @@ asio::awaitable<ScsiResult> flush(LogicalUnit& unit, Command command, bool immed
 }
 
 }  // namespace
+
+// ---- shared
+// --------------------------------------------------------------------------------------
+
+ScsiResult failed(LogicalUnit& unit, const Command& command, const Error& error,
+                  MediumAccess access) {
+  if (is_worth_a_line(error.code())) {
+    log::error("volume {}: {} failed: {} ({})", to_string(unit.identity().uuid),
+               name_of(command.cdb), error.message(), to_string(error.code()));
+  }
+  return result_of_failure(error.code(), access);
+}
+
+std::optional<Sense> check_access(const LogicalUnit& unit, const BlockAccess& access) {
+  if (access.protect != 0) return invalid_field_in_cdb(1, 7);
+  Geometry geometry = unit.geometry();
+  if (!is_inside(access.range, geometry)) return lba_out_of_range(access.range.first.value());
+  if (access.range.count.value() > blocks_in(kMaximumTransferBytes, geometry)) {
+    return invalid_field_in_cdb(access.length_at);
+  }
+  return std::nullopt;
+}
+
+Durability durability_of(const LogicalUnit& unit, const BlockAccess& access) {
+  const bool through = access.fua || !unit.write_cache();
+  return through ? Durability::flushed : Durability::acknowledged;
+}
 
 // ---- READ, SBC-4 5.18 to 5.21
 // --------------------------------------------------------------------
@@ -143,8 +159,38 @@ asio::awaitable<ScsiResult> run_write(LogicalUnit& unit, Command command, Buffer
   BlockAccess access = decode_block_access(command.cdb);
   access.range.count = BlockCount(data_out.size() / unit.geometry().block_size);
   if (access.range.count.value() == 0) co_return ScsiResult{};
-  bool through = access.fua || !unit.write_cache();
-  Durability durability = through ? Durability::flushed : Durability::acknowledged;
+  RangeLocks::Hold hold(unit.range_locks(), access.range, Sharing::shared, ticket);
+  if (!hold.granted()) co_await hold.turn();
+  if (ticket->cancelled) co_return ended_with(Status::task_aborted);
+  const Durability durability = durability_of(unit, access);
+  Result<void> written = co_await unit.device().write(access.range, std::move(data_out), durability,
+                                                      std::move(ticket));
+  if (!written) co_return failed(unit, command, written.error(), MediumAccess::write);
+  co_return ScsiResult{};
+}
+
+// ---- WRITE ATOMIC(16), SBC-4 5.43
+// ----------------------------------------------------------------
+
+// Any write of the device is atomic (BlockDevice::write), and a read sees all of it or nothing: it
+// needs no more than a check of what VPD page B0h promises. Atomic boundaries are not supported.
+Checked check_write_atomic(const LogicalUnit& unit, const Cdb& cdb) {
+  const WriteAtomicCdb atomic = decode_write_atomic(cdb);
+  if (atomic.boundary != 0) return invalid_field_in_cdb(10);
+  std::optional<Sense> wrong = check_access(unit, atomic.access);
+  if (wrong) return *wrong;
+  return Transfer{TransferPlan::Direction::from_initiator,
+                  atomic.access.range.count.value() * unit.geometry().block_size};
+}
+
+asio::awaitable<ScsiResult> run_write_atomic(LogicalUnit& unit, Command command,
+                                             BufferList data_out, TicketPtr ticket) {
+  const BlockAccess access = decode_write_atomic(command.cdb).access;
+  if (access.range.count.value() == 0) co_return ScsiResult{};
+  RangeLocks::Hold hold(unit.range_locks(), access.range, Sharing::shared, ticket);
+  if (!hold.granted()) co_await hold.turn();
+  if (ticket->cancelled) co_return ended_with(Status::task_aborted);
+  const Durability durability = durability_of(unit, access);
   Result<void> written = co_await unit.device().write(access.range, std::move(data_out), durability,
                                                       std::move(ticket));
   if (!written) co_return failed(unit, command, written.error(), MediumAccess::write);
@@ -215,6 +261,9 @@ asio::awaitable<ScsiResult> run_unmap(LogicalUnit& unit, Command command, Buffer
   if (const Sense* sense = std::get_if<Sense>(&parsed)) co_return check_condition(*sense);
   std::vector<BlockRange> ranges = std::get<std::vector<BlockRange>>(std::move(parsed));
   if (ranges.empty()) co_return ScsiResult{};
+  RangeLocks::Hold hold(unit.range_locks(), hull_of(ranges), Sharing::shared, ticket);
+  if (!hold.granted()) co_await hold.turn();
+  if (ticket->cancelled) co_return ended_with(Status::task_aborted);
   Result<void> unmapped = co_await unit.device().unmap(std::move(ranges), std::move(ticket));
   if (!unmapped) co_return failed(unit, command, unmapped.error(), MediumAccess::write);
   co_return ScsiResult{};

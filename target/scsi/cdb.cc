@@ -61,6 +61,40 @@ BlockAccess decode_block_access(const Cdb& cdb) {
   return access;
 }
 
+VerifyCdb decode_verify(const Cdb& cdb) {
+  return {decode_block_access(cdb), static_cast<uint8_t>(cdb[1] >> 1 & 0x03)};
+}
+
+BlockAccess decode_compare_and_write(const Cdb& cdb) {
+  BlockAccess access = decode_block_access(cdb);
+  access.range.count = BlockCount(cdb[13]);
+  access.length_at = 13;
+  return access;
+}
+
+WriteAtomicCdb decode_write_atomic(const Cdb& cdb) {
+  BlockAccess access = decode_block_access(cdb);
+  access.range.count = BlockCount(be<uint16_t>(cdb, 12));
+  access.length_at = 12;
+  return {access, be<uint16_t>(cdb, 10)};
+}
+
+WriteSameCdb decode_write_same(const Cdb& cdb) {
+  WriteSameCdb out;
+  out.access = decode_block_access(cdb);
+  out.access.dpo = out.access.fua = false;  // these bits are ANCHOR and UNMAP here
+  out.anchor = bit(cdb, 1, 4);
+  out.unmap = bit(cdb, 1, 3);
+  out.physical_or_logical_block_data = bit(cdb, 1, 2) || bit(cdb, 1, 1);
+  out.no_data_out = shape_of(cdb) == Shape::sixteen && bit(cdb, 1, 0);
+  return out;
+}
+
+FormatUnitCdb decode_format_unit(const Cdb& cdb) {
+  return {static_cast<uint8_t>(cdb[1] >> 6), bit(cdb, 1, 5), bit(cdb, 1, 4),
+          static_cast<uint8_t>(cdb[1] & 0x07)};
+}
+
 SynchronizeCacheCdb decode_synchronize_cache(const Cdb& cdb) {
   return {decode_block_access(cdb).range, bit(cdb, 1, 1)};
 }
@@ -95,6 +129,72 @@ ModeSenseCdb decode_mode_sense(const Cdb& cdb) {
   out.subpage_code = cdb[3];
   out.allocation_length = out.ten ? be<uint16_t>(cdb, 7) : cdb[4];
   return out;
+}
+
+ModeSelectCdb decode_mode_select(const Cdb& cdb) {
+  ModeSelectCdb out;
+  out.ten = shape_of(cdb) == Shape::ten;
+  out.page_format = bit(cdb, 1, 4);
+  out.save_pages = bit(cdb, 1, 0);
+  out.parameter_list_length = out.ten ? be<uint16_t>(cdb, 7) : cdb[4];
+  return out;
+}
+
+ReportOperationCodesCdb decode_report_operation_codes(const Cdb& cdb) {
+  ReportOperationCodesCdb out;
+  out.with_timeouts = bit(cdb, 2, 7);
+  out.reporting_options = cdb[2] & 0x07;
+  out.operation_code = cdb[3];
+  out.service_action = be<uint16_t>(cdb, 4);
+  out.allocation_length = be<uint32_t>(cdb, 6);
+  return out;
+}
+
+ReportTaskManagementCdb decode_report_task_management(const Cdb& cdb) {
+  return {bit(cdb, 2, 7), be<uint32_t>(cdb, 6)};
+}
+
+ReportTargetPortGroupsCdb decode_report_target_port_groups(const Cdb& cdb) {
+  return {static_cast<uint8_t>(cdb[1] >> 5), be<uint32_t>(cdb, 6)};
+}
+
+LogSenseCdb decode_log_sense(const Cdb& cdb) {
+  LogSenseCdb out;
+  out.save_parameters = bit(cdb, 1, 0);
+  out.page_control = cdb[2] >> 6;
+  out.page_code = cdb[2] & 0x3f;
+  out.subpage_code = cdb[3];
+  out.parameter_pointer = be<uint16_t>(cdb, 5);
+  out.allocation_length = be<uint16_t>(cdb, 7);
+  return out;
+}
+
+ReceiveDiagnosticCdb decode_receive_diagnostic(const Cdb& cdb) {
+  return {bit(cdb, 1, 0), cdb[2], be<uint16_t>(cdb, 3)};
+}
+
+SendDiagnosticCdb decode_send_diagnostic(const Cdb& cdb) {
+  return {static_cast<uint8_t>(cdb[1] >> 5), bit(cdb, 1, 2), be<uint16_t>(cdb, 3)};
+}
+
+BufferCdb decode_buffer(const Cdb& cdb) {
+  return {static_cast<uint8_t>(cdb[1] & 0x1f), be<uint32_t>(cdb, 5) & 0xffffff};
+}
+
+ReadDefectDataCdb decode_read_defect_data(const Cdb& cdb) {
+  ReadDefectDataCdb out;
+  out.twelve = shape_of(cdb) == Shape::twelve;
+  out.lists_and_format = cdb[out.twelve ? 1 : 2] & 0x1f;
+  out.allocation_length = out.twelve ? be<uint32_t>(cdb, 6) : be<uint16_t>(cdb, 7);
+  return out;
+}
+
+PersistentReserveInCdb decode_persistent_reserve_in(const Cdb& cdb) {
+  return {static_cast<uint8_t>(cdb[1] & 0x1f), be<uint16_t>(cdb, 7)};
+}
+
+PersistentReserveOutCdb decode_persistent_reserve_out(const Cdb& cdb) {
+  return {static_cast<uint8_t>(cdb[1] & 0x1f), cdb[2], be<uint32_t>(cdb, 5)};
 }
 
 ReadCapacity16Cdb decode_read_capacity16(const Cdb& cdb) {

@@ -13,35 +13,67 @@ namespace swiftness::scsi {
 namespace opcode {
 inline constexpr uint8_t kTestUnitReady = 0x00;
 inline constexpr uint8_t kRequestSense = 0x03;
+inline constexpr uint8_t kFormatUnit = 0x04;
 inline constexpr uint8_t kRead6 = 0x08;
 inline constexpr uint8_t kWrite6 = 0x0a;
 inline constexpr uint8_t kInquiry = 0x12;
+inline constexpr uint8_t kModeSelect6 = 0x15;
+inline constexpr uint8_t kReserve6 = 0x16;
+inline constexpr uint8_t kRelease6 = 0x17;
 inline constexpr uint8_t kModeSense6 = 0x1a;
 inline constexpr uint8_t kStartStopUnit = 0x1b;
+inline constexpr uint8_t kReceiveDiagnosticResults = 0x1c;
+inline constexpr uint8_t kSendDiagnostic = 0x1d;
+inline constexpr uint8_t kPreventAllowMediumRemoval = 0x1e;
 inline constexpr uint8_t kReadCapacity10 = 0x25;
 inline constexpr uint8_t kRead10 = 0x28;
 inline constexpr uint8_t kWrite10 = 0x2a;
+inline constexpr uint8_t kWriteAndVerify10 = 0x2e;
+inline constexpr uint8_t kVerify10 = 0x2f;
 inline constexpr uint8_t kPreFetch10 = 0x34;
 inline constexpr uint8_t kSynchronizeCache10 = 0x35;
+inline constexpr uint8_t kReadDefectData10 = 0x37;
+inline constexpr uint8_t kWriteBuffer = 0x3b;
+inline constexpr uint8_t kReadBuffer = 0x3c;
+inline constexpr uint8_t kWriteSame10 = 0x41;
 inline constexpr uint8_t kUnmap = 0x42;
+inline constexpr uint8_t kLogSense = 0x4d;
+inline constexpr uint8_t kModeSelect10 = 0x55;
+inline constexpr uint8_t kReserve10 = 0x56;
+inline constexpr uint8_t kRelease10 = 0x57;
 inline constexpr uint8_t kModeSense10 = 0x5a;
+inline constexpr uint8_t kPersistentReserveIn = 0x5e;
+inline constexpr uint8_t kPersistentReserveOut = 0x5f;
 inline constexpr uint8_t kRead16 = 0x88;
+inline constexpr uint8_t kCompareAndWrite = 0x89;
 inline constexpr uint8_t kWrite16 = 0x8a;
+inline constexpr uint8_t kOrWrite16 = 0x8b;
+inline constexpr uint8_t kWriteAndVerify16 = 0x8e;
+inline constexpr uint8_t kVerify16 = 0x8f;
 inline constexpr uint8_t kPreFetch16 = 0x90;
 inline constexpr uint8_t kSynchronizeCache16 = 0x91;
+inline constexpr uint8_t kWriteSame16 = 0x93;
+inline constexpr uint8_t kWriteAtomic16 = 0x9c;
 inline constexpr uint8_t kServiceActionIn16 = 0x9e;
 inline constexpr uint8_t kReportLuns = 0xa0;
+inline constexpr uint8_t kMaintenanceIn = 0xa3;
 inline constexpr uint8_t kRead12 = 0xa8;
 inline constexpr uint8_t kWrite12 = 0xaa;
+inline constexpr uint8_t kWriteAndVerify12 = 0xae;
+inline constexpr uint8_t kVerify12 = 0xaf;
+inline constexpr uint8_t kReadDefectData12 = 0xb7;
 }  // namespace opcode
 
 namespace service_action {
-inline constexpr uint8_t kReadCapacity16 = 0x10;  // of SERVICE ACTION IN(16)
-inline constexpr uint8_t kGetLbaStatus = 0x12;    // of SERVICE ACTION IN(16)
+inline constexpr uint8_t kReadCapacity16 = 0x10;                 // of SERVICE ACTION IN(16)
+inline constexpr uint8_t kGetLbaStatus = 0x12;                   // of SERVICE ACTION IN(16)
+inline constexpr uint8_t kReportTargetPortGroups = 0x0a;         // of MAINTENANCE IN
+inline constexpr uint8_t kReportSupportedOperationCodes = 0x0c;  // of MAINTENANCE IN
+inline constexpr uint8_t kReportSupportedTaskManagementFunctions = 0x0d;  // of MAINTENANCE IN
 }  // namespace service_action
 
-// READ and WRITE of 6, 10, 12 and 16 bytes (SBC-4 5.18 to 5.21, 5.45 to 5.48), and the range of
-// SYNCHRONIZE CACHE.
+// READ and WRITE of 6, 10, 12 and 16 bytes (SBC-4 5.18 to 5.21, 5.45 to 5.48), ORWRITE(16), and the
+// range of others.
 struct BlockAccess {
   BlockRange range;
   uint8_t protect = 0;    // RDPROTECT or WRPROTECT
@@ -50,6 +82,38 @@ struct BlockAccess {
   uint8_t length_at = 0;  // the CDB byte where the transfer length starts, for the field pointer
 };
 BlockAccess decode_block_access(const Cdb& cdb);
+
+// VERIFY and WRITE AND VERIFY of 10, 12 and 16 bytes (SBC-4 5.36 to 5.39, 5.49 to 5.51).
+struct VerifyCdb {
+  BlockAccess access;
+  uint8_t byte_check = 0;  // BYTCHK
+};
+VerifyCdb decode_verify(const Cdb& cdb);
+
+BlockAccess decode_compare_and_write(const Cdb& cdb);  // SBC-4 5.3
+
+struct WriteAtomicCdb {  // SBC-4 5.43
+  BlockAccess access;
+  uint16_t boundary = 0;
+};
+WriteAtomicCdb decode_write_atomic(const Cdb& cdb);
+
+struct WriteSameCdb {  // SBC-4 5.52, 5.53
+  BlockAccess access;
+  bool anchor = false;
+  bool unmap = false;
+  bool physical_or_logical_block_data = false;  // PBDATA, LBDATA: obsolete
+  bool no_data_out = false;                     // NDOB, only in WRITE SAME(16)
+};
+WriteSameCdb decode_write_same(const Cdb& cdb);
+
+struct FormatUnitCdb {          // SBC-4 5.4
+  uint8_t protection = 0;       // FMTPINFO
+  bool long_list = false;       // LONGLIST
+  bool has_parameters = false;  // FMTDATA
+  uint8_t defect_format = 0;    // DEFECT LIST FORMAT
+};
+FormatUnitCdb decode_format_unit(const Cdb& cdb);
 
 struct SynchronizeCacheCdb {  // SBC-4 5.33, 5.34
   BlockRange range;           // a count of 0 means up to the last block
@@ -100,6 +164,85 @@ struct ModeSenseCdb {  // SPC-5 6.15, 6.16
   uint16_t allocation_length = 0;
 };
 ModeSenseCdb decode_mode_sense(const Cdb& cdb);
+
+struct ModeSelectCdb {  // SPC-5 6.13, 6.14
+  bool ten = false;     // MODE SELECT(10)
+  bool page_format = false;
+  bool save_pages = false;
+  uint16_t parameter_list_length = 0;
+};
+ModeSelectCdb decode_mode_select(const Cdb& cdb);
+
+struct ReportOperationCodesCdb {  // SPC-5 6.35
+  bool with_timeouts = false;     // RCTD
+  uint8_t reporting_options = 0;
+  uint8_t operation_code = 0;
+  uint16_t service_action = 0;
+  uint32_t allocation_length = 0;
+};
+ReportOperationCodesCdb decode_report_operation_codes(const Cdb& cdb);
+
+struct ReportTaskManagementCdb {  // SPC-5 6.36
+  bool extended = false;          // REPD
+  uint32_t allocation_length = 0;
+};
+ReportTaskManagementCdb decode_report_task_management(const Cdb& cdb);
+
+struct ReportTargetPortGroupsCdb {  // SPC-5 6.37
+  uint8_t format = 0;               // PARAMETER DATA FORMAT
+  uint32_t allocation_length = 0;
+};
+ReportTargetPortGroupsCdb decode_report_target_port_groups(const Cdb& cdb);
+
+struct LogSenseCdb {  // SPC-5 6.8
+  bool save_parameters = false;
+  uint8_t page_control = 0;
+  uint8_t page_code = 0;
+  uint8_t subpage_code = 0;
+  uint16_t parameter_pointer = 0;
+  uint16_t allocation_length = 0;
+};
+LogSenseCdb decode_log_sense(const Cdb& cdb);
+
+struct ReceiveDiagnosticCdb {  // SPC-5 6.32
+  bool page_code_valid = false;
+  uint8_t page_code = 0;
+  uint16_t allocation_length = 0;
+};
+ReceiveDiagnosticCdb decode_receive_diagnostic(const Cdb& cdb);
+
+struct SendDiagnosticCdb {  // SPC-5 6.42
+  uint8_t self_test_code = 0;
+  bool self_test = false;
+  uint16_t parameter_list_length = 0;
+};
+SendDiagnosticCdb decode_send_diagnostic(const Cdb& cdb);
+
+struct BufferCdb {  // READ BUFFER(10) and WRITE BUFFER, SPC-5 6.18, 6.49
+  uint8_t mode = 0;
+  uint32_t length = 0;  // ALLOCATION LENGTH or PARAMETER LIST LENGTH
+};
+BufferCdb decode_buffer(const Cdb& cdb);
+
+struct ReadDefectDataCdb {       // SBC-4 5.16, 5.17
+  bool twelve = false;           // READ DEFECT DATA(12)
+  uint8_t lists_and_format = 0;  // REQ_PLIST, REQ_GLIST, DEFECT LIST FORMAT
+  uint32_t allocation_length = 0;
+};
+ReadDefectDataCdb decode_read_defect_data(const Cdb& cdb);
+
+struct PersistentReserveInCdb {  // SPC-5 6.15
+  uint8_t service_action = 0;
+  uint16_t allocation_length = 0;
+};
+PersistentReserveInCdb decode_persistent_reserve_in(const Cdb& cdb);
+
+struct PersistentReserveOutCdb {  // SPC-5 6.16
+  uint8_t service_action = 0;
+  uint8_t scope_and_type = 0;
+  uint32_t parameter_list_length = 0;
+};
+PersistentReserveOutCdb decode_persistent_reserve_out(const Cdb& cdb);
 
 struct ReadCapacity16Cdb {  // SBC-4 5.23
   uint32_t allocation_length = 0;

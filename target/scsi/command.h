@@ -9,6 +9,7 @@
 #include "backend/base/buffer.h"
 #include "backend/base/units.h"
 #include "backend/block_device.h"
+#include "target/scsi/sense.h"
 
 namespace swiftness::scsi {
 
@@ -52,6 +53,8 @@ struct ScsiResult {
   Bytes sense;  // SPC-5 4.4 sense data without the transport's length field; empty unless check
                 // condition
   BufferList data_in;
+  std::optional<Sense>
+      cause{};  // what `sense` says, as a value: it can be said in the other format
 };
 
 struct AdditionalSense {  // SPC-5 4.4; the values are in sense.h

@@ -36,7 +36,17 @@ enum Trait : unsigned {
   kIgnoresUnitAttention = 1,  // SAM-5 5.14: these neither report nor (but REQUEST SENSE) clear one
   kWorksUnready = 2,          // answered while the device attaches, and after it was fenced
   kChangesMedium = 4,         // refused when write protected
-  kTakesBlocks = 8,           // its data are logical blocks: fewer whole ones are written as they are
+  kTakesBlocks = 8,  // its data are logical blocks: fewer whole ones are written as they are
+  kExactData = 16,   // an initiator that means to send more than the CDB says is refused, too
+  // How it fares under another nexus's persistent reservation (SPC-5 tables 70 and 71, SBC-4 table
+  // 14); with neither it conflicts with every type.
+  kUnderAnyReservation = 32,
+  kUnderWriteExclusive = 64,
+  // Allowed under a persistent reservation, yet not under RESERVE of SPC-2 (SPC-2 table 10), which
+  // allows nothing else than kUnderAnyReservation.
+  kNotUnderReserve = 128,
+  kCountsAsRead = 256,  // in log page 19h
+  kCountsAsWrite = 512,
 };
 
 struct CommandDescriptor {
@@ -51,6 +61,8 @@ struct CommandDescriptor {
   // CDB USAGE DATA: byte 0 is the operation code, then the bits that are looked at; the service
   // action field holds the service action.
   std::array<uint8_t, 16> usage;
+  // CDBs of it that no persistent reservation forbids though others conflict.
+  bool (*is_harmless)(const Cdb& cdb) = nullptr;
 };
 
 std::span<const CommandDescriptor> all_commands() noexcept;

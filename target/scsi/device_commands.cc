@@ -1,4 +1,4 @@
-// Commands that tell about the logical unit and never wait for its device.
+// Commands that are about the logical unit and not its medium.
 #include <algorithm>
 #include <utility>
 
@@ -51,12 +51,14 @@ Checked check_inquiry(const LogicalUnit&, const Cdb& cdb) {
 ScsiResult answer_inquiry(LogicalUnit& unit, const Command& command) {
   InquiryCdb inquiry = decode_inquiry(command.cdb);
   if (!inquiry.evpd) {
-    return parameter_data(standard_inquiry(unit.identity(), kDirectAccessDevice),
+    const bool has_groups = !unit.target_ports().empty();
+    return parameter_data(standard_inquiry(unit.identity(), kDirectAccessDevice, has_groups),
                           inquiry.allocation_length);
   }
   const LogicalUnit::Nexus* nexus = unit.nexus(command.nexus);
-  std::optional<Bytes> page = vpd_page(inquiry.page_code, unit.identity(),
-                                       nexus ? nexus->port : TargetPort{}, unit.geometry());
+  std::optional<Bytes> page =
+      vpd_page(inquiry.page_code, unit.identity(), nexus ? nexus->port : TargetPort{},
+               unit.geometry(), unit.target_ports());
   return parameter_data(std::move(*page), inquiry.allocation_length);
 }
 
@@ -73,7 +75,7 @@ ScsiResult answer_request_sense(LogicalUnit& unit, const Command& command) {
   RequestSenseCdb request = decode_request_sense(command.cdb);
   LogicalUnit::Nexus* nexus = unit.nexus(command.nexus);
   std::optional<Sense> attention = nexus ? nexus->attentions.take() : std::nullopt;
-  Sense sense = attention ? *attention : sense_of_state(unit.state());
+  Sense sense = attention ? *attention : unit.sense_now();
   SenseFormat format = request.descriptor_format ? SenseFormat::descriptor : SenseFormat::fixed;
   return parameter_data(encode(sense, format), request.allocation_length);
 }
@@ -83,7 +85,7 @@ ScsiResult answer_request_sense(LogicalUnit& unit, const Command& command) {
 
 Checked check_mode_sense(const LogicalUnit& unit, const Cdb& cdb) {
   ModeSenseCdb mode_sense = decode_mode_sense(cdb);
-  std::variant<Bytes, Sense> data = mode_sense_data(mode_sense, ModeValues{}, unit.geometry());
+  std::variant<Bytes, Sense> data = mode_sense_data(mode_sense, {}, unit.geometry());
   if (const Sense* sense = std::get_if<Sense>(&data)) return *sense;
   return to_initiator(mode_sense.allocation_length);
 }
@@ -92,10 +94,46 @@ ScsiResult answer_mode_sense(LogicalUnit& unit, const Command& command) {
   ModeSenseCdb mode_sense = decode_mode_sense(command.cdb);
   const LogicalUnit::Nexus* nexus = unit.nexus(command.nexus);
   ModeValues values;
-  values.write_cache = unit.write_cache();
+  values.current = unit.mode();
+  values.defaults = unit.default_mode();
   values.write_protected = nexus && unit.is_write_protected(*nexus);
   std::variant<Bytes, Sense> data = mode_sense_data(mode_sense, values, unit.geometry());
   return parameter_data(std::move(std::get<Bytes>(data)), mode_sense.allocation_length);
+}
+
+// ---- MODE SELECT, SPC-5 6.13 and 6.14
+// ------------------------------------------------------------
+
+Checked check_mode_select(const LogicalUnit&, const Cdb& cdb) {
+  const ModeSelectCdb mode_select = decode_mode_select(cdb);
+  if (!mode_select.page_format) return invalid_field_in_cdb(1, 4);  // vendor-specific lists
+  if (mode_select.save_pages) return invalid_field_in_cdb(1, 0);    // PS=0 in every page
+  return Transfer{TransferPlan::Direction::from_initiator, mode_select.parameter_list_length};
+}
+
+asio::awaitable<ScsiResult> run_mode_select(LogicalUnit& unit, Command command, BufferList data_out,
+                                            TicketPtr ticket) {
+  const bool ten = decode_mode_select(command.cdb).ten;
+  const Buffer list = data_out.flatten();
+  std::variant<ModeParameters, Sense> parsed =
+      parse_mode_select_list(list.bytes(), ten, unit.mode(), unit.geometry());
+  if (const Sense* sense = std::get_if<Sense>(&parsed)) co_return check_condition(*sense);
+  const ModeParameters wanted = std::get<ModeParameters>(parsed);
+  if (!unit.write_cache() || wanted.write_cache) {
+    unit.set_mode(wanted, command.nexus);
+    co_return ScsiResult{};
+  }
+  // What the cache holds goes to the medium first (SBC-4 6.5.6). Writes that were let into it end
+  // before, later ones wait: none is told GOOD for data in a cache that is said to be off.
+  const BlockRange everything{Lba(0), unit.geometry().blocks};
+  RangeLocks::Hold hold(unit.range_locks(), everything, Sharing::exclusive, ticket);
+  if (!hold.granted()) co_await hold.turn();
+  if (ticket->cancelled) co_return ended_with(Status::task_aborted);
+  Result<void> flushed = co_await unit.device().flush();
+  if (!flushed) co_return failed(unit, command, flushed.error(), MediumAccess::write);
+  if (ticket->cancelled) co_return ended_with(Status::task_aborted);
+  unit.set_mode(wanted, command.nexus);
+  co_return ScsiResult{};
 }
 
 // ---- READ CAPACITY, SBC-4 5.22 and 5.23

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,9 +23,15 @@ constexpr std::array<uint16_t, 4> kVersionDescriptors{0x00a0,   // SAM-5
                                                       0x0460,   // SPC-4
                                                       0x04c0};  // SBC-3
 
-constexpr std::array<uint8_t, 6> kPages{
-    vpd::kSupportedPages, vpd::kUnitSerialNumber,           vpd::kDeviceIdentification,
-    vpd::kBlockLimits,    vpd::kBlockDeviceCharacteristics, vpd::kLogicalBlockProvisioning};
+constexpr uint8_t kPages[] = {vpd::kSupportedPages,
+                              vpd::kUnitSerialNumber,
+                              vpd::kDeviceIdentification,
+                              vpd::kExtendedInquiry,
+                              vpd::kModePagePolicy,
+                              vpd::kScsiPorts,
+                              vpd::kBlockLimits,
+                              vpd::kBlockDeviceCharacteristics,
+                              vpd::kLogicalBlockProvisioning};
 static_assert(std::ranges::is_sorted(kPages), "SPC-5 7.7.16: ascending order");
 
 // Left-aligned ASCII, padded with spaces (SPC-5 4.3.1).
@@ -72,7 +79,7 @@ Bytes unit_serial_number(const Identity& identity) {  // SPC-5 7.7.19
 // ------------------------------------------------------
 
 enum class CodeSet : uint8_t { binary = 1, ascii = 2, utf8 = 3 };
-enum class Association : uint8_t { logical_unit = 0, target_port = 1 };
+enum class Association : uint8_t { logical_unit = 0, target_port = 1, target_device = 2 };
 enum class DesignatorType : uint8_t {
   t10_vendor_id = 1,
   eui64 = 2,
@@ -81,15 +88,15 @@ enum class DesignatorType : uint8_t {
   target_port_group = 5,
   scsi_name_string = 8,
 };
-constexpr uint8_t kIscsi = 5;  // PROTOCOL IDENTIFIER, valid for target port designators (PIV)
+constexpr uint8_t kIscsi = 5;  // PROTOCOL IDENTIFIER, of ports and of the device (PIV)
 
 void append_designator(Bytes& page, CodeSet code_set, Association association, DesignatorType type,
                        std::span<const std::byte> designator) {
-  bool of_port = association == Association::target_port;
+  const bool of_iscsi = association != Association::logical_unit;
   uint8_t first = static_cast<uint8_t>(code_set);
   uint8_t second =
       static_cast<uint8_t>(static_cast<uint8_t>(association) << 4 | static_cast<uint8_t>(type));
-  if (of_port) {
+  if (of_iscsi) {
     first |= kIscsi << 4;
     second |= 0x80;  // PIV
   }
@@ -124,6 +131,16 @@ void append_port_number(Bytes& page, DesignatorType type, uint16_t number) {
   append_designator(page, CodeSet::binary, Association::target_port, type, designator);
 }
 
+void append_name(Bytes& page, Association association, std::string_view name) {
+  append_designator(page, CodeSet::utf8, association, DesignatorType::scsi_name_string,
+                    name_string(name));
+}
+
+// The iSCSI name of the target: what is before ",t,0x..." of its port's name.
+std::string_view device_name(const TargetPort& port) {
+  return std::string_view(port.name).substr(0, port.name.find(",t,"));
+}
+
 Bytes device_identification(const Identity& identity, const TargetPort& port) {
   Bytes page = start_page(vpd::kDeviceIdentification);
   const auto unit = Association::logical_unit;
@@ -146,8 +163,37 @@ Bytes device_identification(const Identity& identity, const TargetPort& port) {
   }
   if (port.group != 0) append_port_number(page, DesignatorType::target_port_group, port.group);
   if (!port.name.empty()) {
-    append_designator(page, CodeSet::utf8, Association::target_port,
-                      DesignatorType::scsi_name_string, name_string(port.name));
+    append_name(page, Association::target_port, port.name);
+    append_name(page, Association::target_device, device_name(port));
+  }
+  return finish_page(std::move(page));
+}
+
+Bytes extended_inquiry() {  // SPC-5 7.7.7
+  Bytes page = start_page(vpd::kExtendedInquiry);
+  page.resize(64);
+  page[5] = std::byte{0x04 | 0x02 | 0x01};  // HEADSUP, ORDSUP, SIMPSUP
+  page[6] = std::byte{0x01};                // V_SUP: there is a volatile cache
+  page[7] = std::byte{0x01};                // LUICLR: REPORT LUNS clears 3F/0E on all logical units
+  return finish_page(std::move(page));
+}
+
+Bytes mode_page_policy() {  // SPC-5 7.7.9
+  Bytes page = start_page(vpd::kModePagePolicy);
+  // All pages and subpages: one set for all nexuses, of this logical unit alone.
+  page.insert(page.end(), {std::byte{0x3f}, std::byte{0xff}, std::byte{0x00}, std::byte{0}});
+  return finish_page(std::move(page));
+}
+
+Bytes scsi_ports(std::span<const TargetPort> ports) {  // SPC-5 7.7.14
+  Bytes page = start_page(vpd::kScsiPorts);
+  for (const TargetPort& port : ports) {
+    const size_t at = page.size();
+    page.resize(at + 12);  // no initiator port TransportID
+    store_be(&page[at + 2], port.relative_id);
+    const size_t designators = page.size();
+    append_name(page, Association::target_port, port.name);
+    store_be(&page[at + 10], static_cast<uint16_t>(page.size() - designators));
   }
   return finish_page(std::move(page));
 }
@@ -157,7 +203,9 @@ Bytes device_identification(const Identity& identity, const TargetPort& port) {
 
 Bytes block_limits(const Geometry& geometry) {  // SBC-4 6.6.4
   Bytes page = start_page(vpd::kBlockLimits);
-  page.resize(64);  // what no command supports stays zero: WRITE SAME, COMPARE AND WRITE, atomics
+  page.resize(64);
+  page[4] = std::byte{0x01};  // WSNZ: no WRITE SAME of 0 blocks, which would mean "to the end"
+  page[5] = std::byte{kMaximumCompareAndWriteBlocks};
   store_be(&page[6], static_cast<uint16_t>(blocks_in(kPhysicalBlockBytes, geometry)));
   store_be(&page[8], blocks_in(kMaximumTransferBytes, geometry));
   store_be(&page[12], blocks_in(kOptimalTransferBytes, geometry));
@@ -165,6 +213,9 @@ Bytes block_limits(const Geometry& geometry) {  // SBC-4 6.6.4
   store_be(&page[24], kMaximumUnmapDescriptors);
   store_be(&page[28], blocks_in(kUnmapGranularityBytes, geometry));
   store_be(&page[32], uint32_t{0x80000000});  // UGAVALID, UNMAP GRANULARITY ALIGNMENT 0
+  store_be(&page[36], uint64_t{blocks_in(kMaximumWriteSameBytes, geometry)});
+  // Any write is atomic, wherever it begins and ends; there are no atomic boundaries.
+  store_be(&page[44], blocks_in(kMaximumTransferBytes, geometry));
   return finish_page(std::move(page));
 }
 
@@ -175,23 +226,27 @@ Bytes block_device_characteristics() {  // SBC-4 6.6.2
   return finish_page(std::move(page));
 }
 
-Bytes logical_block_provisioning() {  // SBC-4 6.6.6
+Bytes logical_block_provisioning(const Geometry& geometry) {  // SBC-4 6.6.6
   Bytes page = start_page(vpd::kLogicalBlockProvisioning);
   page.resize(8);
-  page[5] = std::byte{0x80 | 0x04};  // LBPU; LBPRZ 001b: unmapped blocks read as zeros
-  page[6] = std::byte{0x02};         // PROVISIONING TYPE: thin
+  // LBPU, LBPWS, LBPWS10: UNMAP and both WRITE SAME unmap. LBPRZ 001b: unmapped blocks read as
+  // zeros.
+  page[4] = std::byte{provisioning_exponent(geometry)};  // the unit of log page 0Ch
+  page[5] = std::byte{0x80 | 0x40 | 0x20 | 0x04};
+  page[6] = std::byte{0x02};  // PROVISIONING TYPE: thin
   return finish_page(std::move(page));
 }
 
 }  // namespace
 
-Bytes standard_inquiry(const Identity& identity, std::byte peripheral) {
+Bytes standard_inquiry(const Identity& identity, std::byte peripheral, bool has_groups) {
   Bytes data(kStandardSize);
   data[0] = peripheral;
   data[2] = std::byte{0x06};         // VERSION: SPC-4
   data[3] = std::byte{0x10 | 0x02};  // HISUP; RESPONSE DATA FORMAT 2
   data[4] = std::byte{kStandardSize - 5};
-  data[7] = std::byte{0x02};  // CMDQUE
+  if (has_groups) data[5] = std::byte{0x10};  // TPGS 01b: implicit management
+  data[7] = std::byte{0x02};                  // CMDQUE
   std::span<std::byte> all(data);
   put_padded(all.subspan(8, 8), kVendor);
   put_padded(all.subspan(16, 16), identity.product);
@@ -203,11 +258,11 @@ Bytes standard_inquiry(const Identity& identity, std::byte peripheral) {
 }
 
 bool has_vpd_page(uint8_t page_code) noexcept {
-  return std::ranges::find(kPages, page_code) != kPages.end();
+  return std::ranges::find(kPages, page_code) != std::end(kPages);
 }
 
 std::optional<Bytes> vpd_page(uint8_t page_code, const Identity& identity, const TargetPort& port,
-                              const Geometry& geometry) {
+                              const Geometry& geometry, std::span<const TargetPort> ports) {
   switch (page_code) {
     case vpd::kSupportedPages:
       return supported_pages();
@@ -215,12 +270,18 @@ std::optional<Bytes> vpd_page(uint8_t page_code, const Identity& identity, const
       return unit_serial_number(identity);
     case vpd::kDeviceIdentification:
       return device_identification(identity, port);
+    case vpd::kExtendedInquiry:
+      return extended_inquiry();
+    case vpd::kModePagePolicy:
+      return mode_page_policy();
+    case vpd::kScsiPorts:
+      return scsi_ports(ports);
     case vpd::kBlockLimits:
       return block_limits(geometry);
     case vpd::kBlockDeviceCharacteristics:
       return block_device_characteristics();
     case vpd::kLogicalBlockProvisioning:
-      return logical_block_provisioning();
+      return logical_block_provisioning(geometry);
     default:
       return std::nullopt;
   }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "backend/base/buffer.h"
 #include "backend/block_device.h"
@@ -16,12 +17,16 @@ namespace swiftness::scsi {
 inline constexpr std::byte kDirectAccessDevice{0x00};
 inline constexpr std::byte kNoLogicalUnit{0x7f};  // 011b, 1Fh: no logical unit at this LUN
 
-Bytes standard_inquiry(const Identity& identity, std::byte peripheral);
+// `has_groups`: REPORT TARGET PORT GROUPS is answered (TPGS).
+Bytes standard_inquiry(const Identity& identity, std::byte peripheral, bool has_groups = false);
 
 namespace vpd {
 inline constexpr uint8_t kSupportedPages = 0x00;
 inline constexpr uint8_t kUnitSerialNumber = 0x80;
 inline constexpr uint8_t kDeviceIdentification = 0x83;
+inline constexpr uint8_t kExtendedInquiry = 0x86;
+inline constexpr uint8_t kModePagePolicy = 0x87;
+inline constexpr uint8_t kScsiPorts = 0x88;
 inline constexpr uint8_t kBlockLimits = 0xb0;
 inline constexpr uint8_t kBlockDeviceCharacteristics = 0xb1;
 inline constexpr uint8_t kLogicalBlockProvisioning = 0xb2;
@@ -29,9 +34,10 @@ inline constexpr uint8_t kLogicalBlockProvisioning = 0xb2;
 
 bool has_vpd_page(uint8_t page_code) noexcept;
 
-// A VPD page of a logical unit; nothing when there is no such page.
+// A VPD page of a logical unit; nothing when there is no such page. `port` is the one the nexus
+// came by, `ports` are all of its target.
 std::optional<Bytes> vpd_page(uint8_t page_code, const Identity& identity, const TargetPort& port,
-                              const Geometry& geometry);
+                              const Geometry& geometry, std::span<const TargetPort> ports = {});
 
 // VPD page 00h where there is no logical unit: it lists itself.
 Bytes vpd_supported_pages_of_nothing();

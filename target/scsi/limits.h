@@ -11,12 +11,24 @@ namespace swiftness::scsi {
 inline constexpr uint32_t kPhysicalBlockBytes = 4096;
 inline constexpr uint32_t kMaximumTransferBytes = 4 << 20;
 inline constexpr uint32_t kOptimalTransferBytes = 1 << 20;
+inline constexpr uint32_t kMaximumCompareAndWriteBlocks = 128;
+// A command's worth of log records, whatever the pattern: it ends well within the time of a
+// command.
+inline constexpr uint32_t kMaximumWriteSameBytes = 16 << 20;
 inline constexpr uint32_t kUnmapGranularityBytes = 4096;
 inline constexpr uint32_t kMaximumUnmapDescriptors = 256;
 inline constexpr uint32_t kMaximumUnmapBlocks = 0xffffffff;  // no limit: a trim is one log record
 
 constexpr uint32_t blocks_in(uint32_t bytes, const Geometry& geometry) {
   return bytes / geometry.block_size;
+}
+
+// THRESHOLD EXPONENT (SBC-4 6.6.6): log page 0Ch counts in two to this power blocks, 1 MiB.
+inline constexpr uint32_t kProvisioningUnitBytes = 1 << 20;
+constexpr uint8_t provisioning_exponent(const Geometry& geometry) {
+  uint8_t exponent = 0;
+  while (geometry.block_size << exponent < kProvisioningUnitBytes) ++exponent;
+  return exponent;
 }
 
 // LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT (SBC-4 5.23.2): 3 for 512-byte blocks, 0 for 4096.

@@ -32,10 +32,15 @@ uint64_t comes(const TransferPlan& plan, const Command& command) {
 }
 
 // Whole blocks are written as far as they come, with a residual overflow for the rest (RFC 7143
-// 11.4.5.1); part of a block or of a parameter list is worth less than none.
-bool sends_too_little(const TransferPlan& plan, const Command& command, unsigned traits,
+// 11.4.5.1); part of a block or of a parameter list is worth less than none. What is more than was
+// asked for is left out (residual underflow), unless it shows that CDB and data do not belong
+// together.
+bool sends_other_data(const TransferPlan& plan, const Command& command, unsigned traits,
                       uint32_t block_size) {
   if (plan.direction != TransferPlan::Direction::from_initiator) return false;
+  if ((traits & kExactData) != 0 && command.writes && command.expected_data_length > plan.bytes) {
+    return true;
+  }
   const uint64_t bytes = comes(plan, command);
   if (bytes >= plan.bytes) return false;
   return (traits & kTakesBlocks) == 0 || !command.writes || bytes % block_size != 0;
@@ -48,8 +53,13 @@ LogicalUnit::LogicalUnit(BlockDevice& device, LogicalUnitOptions options)
       options_(std::move(options)),
       identity_(identity_from(device, options_)),
       capacity_(device.geometry().blocks),
+      mode_(default_mode()),
+      has_loaded_metadata_(!device.keeps_metadata()),
       tasks_(options_.tasks) {
   CHECK(capacity_.value() > 0);
+  for (const TargetPort& port : options_.target_ports) {
+    target_port_ids_.push_back(port.relative_id);
+  }
   device_.observe(this);
 }
 
@@ -57,16 +67,22 @@ LogicalUnit::~LogicalUnit() {
   device_.observe(nullptr);
 }
 
-void LogicalUnit::attach(NexusId id, bool read_only, TargetPort port) {
+void LogicalUnit::attach(NexusId id, bool read_only, TargetPort port,
+                         std::string_view initiator_port) {
   notice_capacity();  // a newcomer is not told of changes before its time
   Nexus& nexus = nexuses_[id.value()];
   nexus.read_only = read_only;
+  nexus.name = nexus_name(initiator_port, port.relative_id);
   nexus.port = std::move(port);
+  for (const TargetPort& known : options_.target_ports) {
+    if (known.relative_id == nexus.port.relative_id) nexus.port.group = known.group;
+  }
   nexus.attentions.raise(asc::kPowerOnOrReset);
 }
 
 void LogicalUnit::detach(NexusId id) {
-  tasks_.cancel_all_of(id);
+  abort_task_set(id);
+  if (reserved_by_ == id) reserved_by_.reset();
   nexuses_.erase(id.value());
 }
 
@@ -89,11 +105,12 @@ TransferPlan LogicalUnit::plan(const Command& command) noexcept {
   if ((traits & kIgnoresUnitAttention) == 0) {
     std::optional<Sense> attention = from->attentions.take();
     if (attention) {
-      TransferPlan plan = ends_with(check_condition(*attention));
+      TransferPlan plan = ends_with(in_sense_format(check_condition(*attention)));
       plan.attention = attention->additional;
       return plan;
     }
   }
+  if (examined.plan.final) *examined.plan.final = in_sense_format(std::move(*examined.plan.final));
   if (!examined.plan.final && examined.command->run && tasks_.full()) {
     return ends_with(ended_with(Status::task_set_full));
   }
@@ -106,18 +123,59 @@ asio::awaitable<ScsiResult> LogicalUnit::execute(Command command, BufferList dat
   if (!task.may_start()) co_await task.turn();
   Nexus* from = nexus(command.nexus);
   if (ticket->cancelled || !from) co_return ended_with(Status::task_aborted);
+  if (!has_loaded_metadata_ && needs_metadata(command)) {
+    Result<void> loaded = co_await load_metadata();
+    if (!loaded) co_return result_of_failure(loaded.error().code(), MediumAccess::read);
+    from = nexus(command.nexus);
+    if (ticket->cancelled || !from) co_return ended_with(Status::task_aborted);
+  }
 
   Examined examined = examine(command, *from);
-  if (examined.plan.final) co_return std::move(*examined.plan.final);
-  if (examined.command->answer) co_return examined.command->answer(*this, command);
+  if (examined.plan.final) co_return in_sense_format(std::move(*examined.plan.final));
+  if (examined.command->answer) co_return in_sense_format(examined.command->answer(*this, command));
 
   if (tasks_.over_full()) co_return ended_with(Status::task_set_full);
   if (examined.plan.direction == TransferPlan::Direction::from_initiator) {
     CHECK(data_out.size() == comes(examined.plan, command));
   }
+  const uint64_t bytes_out = data_out.size();
+  const TimePoint begin = std::chrono::steady_clock::now();
   ScsiResult result = co_await examined.command->run(*this, std::move(command), std::move(data_out),
                                                      std::move(ticket));
-  co_return result;
+  count(*examined.command, result, bytes_out, begin);
+  co_return in_sense_format(std::move(result));
+}
+
+Sense LogicalUnit::sense_now() const {
+  Sense sense = sense_of_state(state());
+  if (sense.key == SenseKey::no_sense && format_->progress) {
+    sense = {SenseKey::not_ready, asc::kFormatInProgress};
+    sense.progress = format_->progress;
+  }
+  return sense;
+}
+
+void LogicalUnit::count(const CommandDescriptor& descriptor, const ScsiResult& result,
+                        uint64_t bytes_out, TimePoint since) {
+  if ((descriptor.traits & (kCountsAsRead | kCountsAsWrite)) == 0) return;
+  const auto time = std::chrono::steady_clock::now() - since;
+  const auto us =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
+  const uint32_t block_size = geometry().block_size;
+  if ((descriptor.traits & kCountsAsRead) != 0) {
+    ++statistics_.read_commands;
+    statistics_.blocks_transmitted += result.data_in.size() / block_size;
+    statistics_.read_us += us;
+  } else {
+    ++statistics_.write_commands;
+    statistics_.blocks_received += bytes_out / block_size;
+    statistics_.write_us += us;
+  }
+}
+
+ScsiResult LogicalUnit::in_sense_format(ScsiResult result) const {
+  if (mode_.descriptor_sense) to_descriptor_format(result);
+  return result;
 }
 
 // All that is known without asking the device. Both plan() and execute() call it: between them the
@@ -132,6 +190,10 @@ LogicalUnit::Examined LogicalUnit::examine(const Command& command, const Nexus& 
   out.command = std::get<const CommandDescriptor*>(found);
   CHECK(out.command->answer || out.command->run);  // the task router keeps its own commands
 
+  if (conflicts(command, *out.command, nexus)) {
+    out.plan.final = ended_with(Status::reservation_conflict);
+    return out;
+  }
   out.plan.final = refusal(*out.command, nexus);
   if (out.plan.final) return out;
 
@@ -143,7 +205,13 @@ LogicalUnit::Examined LogicalUnit::examine(const Command& command, const Nexus& 
   const Transfer& transfer = std::get<Transfer>(checked);
   out.plan.direction = transfer.direction;
   out.plan.bytes = transfer.bytes;
-  if (sends_too_little(out.plan, command, out.command->traits, geometry().block_size)) {
+  const bool sends_data = command.writes && command.expected_data_length > 0;
+  if ((out.command->traits & kExactData) != 0 && out.plan.bytes == 0 && sends_data) {
+    // Such as a COMPARE AND WRITE of 256 blocks: its CDB has one byte for them.
+    out.plan.final = check_condition(illegal_request(asc::kInvalidFieldInCdb));
+    return out;
+  }
+  if (sends_other_data(out.plan, command, out.command->traits, geometry().block_size)) {
     out.plan.final = check_condition(illegal_request(asc::kInvalidFieldInCommandInformationUnit));
   }
   return out;
@@ -154,20 +222,137 @@ std::optional<ScsiResult> LogicalUnit::refusal(const CommandDescriptor& descript
   if ((descriptor.traits & kWorksUnready) == 0) {
     std::optional<ScsiResult> unready = refusal_of_state(state());
     if (unready) return unready;
+    if (format_->progress) return check_condition(sense_now());
   }
   if ((descriptor.traits & kChangesMedium) != 0 && is_write_protected(nexus)) {
-    return check_condition({SenseKey::data_protect, asc::kWriteProtected});
+    const bool by_software =
+        mode_.software_write_protect && !options_.read_only && !nexus.read_only;
+    return check_condition({SenseKey::data_protect,
+                            by_software ? asc::kSoftwareWriteProtected : asc::kWriteProtected});
   }
   return std::nullopt;
 }
 
+// Mode parameters go back to the defaults with it (SPC-5 6.13).
 void LogicalUnit::reset() {
-  tasks_.cancel_all();
+  clear_task_set();
+  mode_ = default_mode();
+  reserved_by_.reset();
   raise(asc::kLogicalUnitReset);
 }
 
+void LogicalUnit::clear_task_set() {
+  tasks_.cancel_all();
+  range_locks_.notice_cancelled();
+}
+
+void LogicalUnit::abort_task_set(NexusId nexus) {
+  tasks_.cancel_all_of(nexus);
+  range_locks_.notice_cancelled();
+}
+
+bool LogicalUnit::abort_task(NexusId nexus, TaskTag tag) {
+  const bool there_was_one = tasks_.cancel(nexus, tag) > 0;
+  range_locks_.notice_cancelled();
+  return there_was_one;
+}
+
+void LogicalUnit::set_mode(const ModeParameters& mode, NexusId by) {
+  if (mode == mode_) return;
+  mode_ = mode;
+  for (auto& [id, nexus] : nexuses_) {
+    if (NexusId(id) != by) nexus.attentions.raise(asc::kModeParametersChanged);
+  }
+}
+
+// ---- reservations
+// -------------------------------------------------------------------------------
+
+bool LogicalUnit::conflicts(const Command& command, const CommandDescriptor& descriptor,
+                            const Nexus& nexus) const {
+  const bool always = (descriptor.traits & kUnderAnyReservation) != 0;
+  if (reserved_by_) {
+    const bool allowed = always && (descriptor.traits & kNotUnderReserve) == 0;
+    return *reserved_by_ != command.nexus && !allowed;
+  }
+  if (!reservations_.reservation()) return false;
+  UnderReservation how = UnderReservation::conflicts;
+  if ((descriptor.traits & kUnderWriteExclusive) != 0) {
+    how = UnderReservation::allowed_write_exclusive;
+  }
+  if (always || (descriptor.is_harmless && descriptor.is_harmless(command.cdb))) {
+    how = UnderReservation::allowed;
+  }
+  return !reservations_.allows(nexus.name, how);
+}
+
+void LogicalUnit::set_reservations(Reservations next, const Reservations::Outcome& outcome,
+                                   NexusId by) {
+  reservations_ = std::move(next);
+  std::vector<NexusId> aborted;
+  for (auto& [id, nexus] : nexuses_) {
+    for (const Reservations::Notice& notice : outcome.notices) {
+      if (notice.nexus == nexus.name) nexus.attentions.raise(notice.condition);
+    }
+    // Not the command's own nexus: the command is one of its tasks.
+    const bool ends = NexusId(id) != by &&
+                      std::ranges::find(outcome.aborted, nexus.name) != outcome.aborted.end();
+    if (ends) aborted.push_back(NexusId(id));
+  }
+  for (NexusId id : aborted) {
+    abort_task_set(id);
+    if (tell_aborted_) tell_aborted_(id);
+  }
+}
+
+// SPC-5 5.14.3 (CRH=1): where there are persistent reservations, a nexus that may do all anyway is
+// told GOOD and nothing is reserved; others conflict.
+bool LogicalUnit::reserve(NexusId id) {
+  if (reserved_by_ && *reserved_by_ != id) return false;
+  if (!reservations_.registrations().empty()) {
+    const Nexus* known = nexus(id);
+    if (!known || !reservations_.find(known->name)) return false;
+    return reservations_.is_holder(known->name) || reservations_.is_of_registrants();
+  }
+  reserved_by_ = id;
+  return true;
+}
+
+// A nexus that has reserved nothing releases nothing, which is no error (SPC-2 7.16).
+bool LogicalUnit::release(NexusId id) {
+  if (!reservations_.registrations().empty()) {
+    const Nexus* known = nexus(id);
+    return known && reservations_.find(known->name) != nullptr;
+  }
+  if (reserved_by_ == id) reserved_by_.reset();
+  return true;
+}
+
+bool LogicalUnit::needs_metadata(const Command& command) const {
+  if (state() != DeviceState::online) return false;
+  std::variant<const CommandDescriptor*, Sense> found = find_command(command.cdb);
+  const CommandDescriptor* const* descriptor = std::get_if<const CommandDescriptor*>(&found);
+  return descriptor && ((*descriptor)->traits & kWorksUnready) == 0;
+}
+
+// What the volume brought along from another gateway, or from before a restart. Nothing but
+// INQUIRY and its like is answered before it is known.
+Async<void> LogicalUnit::load_metadata() {
+  Result<Bytes> record = co_await device_.load_metadata(MetadataKey::reservations);
+  if (!record) co_return record.error();
+  if (has_loaded_metadata_) co_return Result<void>();  // another command was faster
+  std::optional<Reservations> reservations = Reservations::decode(*record);
+  if (!reservations) {
+    co_return Error(ErrorCode::corrupt, "the record of persistent reservations is damaged");
+  }
+  reservations_ = std::move(*reservations);
+  has_loaded_metadata_ = true;
+  co_return Result<void>();
+}
+
 void LogicalUnit::lose_nexus(NexusId id) {
-  tasks_.cancel_all_of(id);
+  if (reserved_by_ == id) reserved_by_.reset();
+  abort_task_set(id);
   raise(id, asc::kItNexusLossOccurred);
 }
 

@@ -11,6 +11,8 @@
 // every execute() it has started. Capacity changes are noticed at the next command.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -20,6 +22,10 @@
 #include "backend/block_device.h"
 #include "target/scsi/command.h"
 #include "target/scsi/identity.h"
+#include "target/scsi/log_pages.h"
+#include "target/scsi/mode_pages.h"
+#include "target/scsi/range_locks.h"
+#include "target/scsi/reservations.h"
 #include "target/scsi/task_set.h"
 #include "target/scsi/unit_attention.h"
 
@@ -33,6 +39,7 @@ struct LogicalUnitOptions {
   std::string product{};    // empty: the default. Product and serial never change once in use.
   std::string serial{};     // empty: derived from the volume's UUID
   size_t tasks = 1024;      // most tasks at once, of all nexuses; then TASK SET FULL
+  std::vector<TargetPort> target_ports{};  // all of its target, for who asks about the others
 };
 
 class LogicalUnit final : private BlockDeviceObserver {
@@ -40,24 +47,30 @@ class LogicalUnit final : private BlockDeviceObserver {
   // What the logical unit knows of a nexus.
   struct Nexus {
     bool read_only = false;
+    NexusName name;
     TargetPort port;
     UnitAttentions attentions;
+    Buffer echo_buffer;  // of WRITE BUFFER
   };
 
   LogicalUnit(BlockDevice& device, LogicalUnitOptions options);
   ~LogicalUnit();
 
-  void attach(NexusId id, bool read_only, TargetPort port);  // POWER ON is its first attention
+  // POWER ON is its first attention.
+  void attach(NexusId id, bool read_only, TargetPort port, std::string_view initiator_port = {});
   void detach(NexusId id);  // I_T nexus loss: its tasks are given up
 
   TransferPlan plan(const Command& command) noexcept;
   asio::awaitable<ScsiResult> execute(Command command, BufferList data_out, TicketPtr ticket);
 
   void reset();  // LOGICAL UNIT RESET (SAM-5 7.7): gives up all tasks
-  void clear_task_set() { tasks_.cancel_all(); }
-  void abort_task_set(NexusId nexus) { tasks_.cancel_all_of(nexus); }
+  void clear_task_set();
+  void abort_task_set(NexusId nexus);
   void lose_nexus(NexusId id);  // I_T nexus loss (SAM-5 6.3.4) of one that stays attached
-  bool abort_task(NexusId nexus, TaskTag tag) { return tasks_.cancel(nexus, tag) > 0; }
+  bool abort_task(NexusId nexus, TaskTag tag);
+
+  // Told of each nexus whose tasks PREEMPT AND ABORT has ended.
+  void on_tasks_aborted(std::function<void(NexusId)> tell) { tell_aborted_ = std::move(tell); }
 
   void raise(AdditionalSense condition);  // a unit attention for every nexus
   void raise(NexusId id, AdditionalSense condition);
@@ -71,10 +84,35 @@ class LogicalUnit final : private BlockDeviceObserver {
   Geometry geometry() const noexcept { return device_.geometry(); }
   DeviceState state() const noexcept { return device_.state(); }
   const Identity& identity() const noexcept { return identity_; }
-  bool write_cache() const noexcept { return options_.write_cache; }
+  RangeLocks& range_locks() noexcept { return range_locks_; }
+
+  // FORMAT UNIT under way: how far it is, of 65,536; nothing when there is none. Shared with the
+  // format, which may outlive the unit.
+  struct Format {
+    std::optional<uint16_t> progress;
+  };
+  const std::shared_ptr<Format>& format() const noexcept { return format_; }
+  Sense sense_now() const;  // what REQUEST SENSE tells when there is no unit attention
+
+  const Reservations& reservations() const noexcept { return reservations_; }
+  // Takes the state over and does what the outcome asks for: unit attentions, tasks to abort.
+  void set_reservations(Reservations next, const Reservations::Outcome& outcome, NexusId by);
+  std::span<const TargetPort> target_ports() const noexcept { return options_.target_ports; }
+  const CommandStatistics& statistics() const noexcept { return statistics_; }
+  RangeLocks& reserve_out_turns() noexcept { return reserve_out_turns_; }
+  std::span<const uint16_t> target_port_ids() const noexcept { return target_port_ids_; }
+  // RESERVE and RELEASE of SPC-2. False: RESERVATION CONFLICT.
+  bool reserve(NexusId id);
+  bool release(NexusId id);
+  bool is_reserved() const noexcept { return reserved_by_.has_value(); }
+
+  const ModeParameters& mode() const noexcept { return mode_; }
+  ModeParameters default_mode() const noexcept { return {.write_cache = options_.write_cache}; }
+  void set_mode(const ModeParameters& mode, NexusId by);  // tells the other nexuses (2A/01)
+  bool write_cache() const noexcept { return mode_.write_cache; }
   Nexus* nexus(NexusId id);  // null when it is not, or no longer, attached
   bool is_write_protected(const Nexus& nexus) const noexcept {
-    return options_.read_only || nexus.read_only;
+    return options_.read_only || nexus.read_only || mode_.software_write_protect;
   }
 
  private:
@@ -85,14 +123,31 @@ class LogicalUnit final : private BlockDeviceObserver {
 
   void on_state_changed(DeviceState state) override;
   void notice_capacity();
+  ScsiResult in_sense_format(ScsiResult result) const;
   Examined examine(const Command& command, const Nexus& nexus) const;
+  bool conflicts(const Command& command, const CommandDescriptor& descriptor,
+                 const Nexus& nexus) const;
+  void count(const CommandDescriptor& descriptor, const ScsiResult& result, uint64_t bytes_out,
+             TimePoint since);
+  bool needs_metadata(const Command& command) const;
+  Async<void> load_metadata();
   std::optional<ScsiResult> refusal(const CommandDescriptor& descriptor, const Nexus& nexus) const;
 
   BlockDevice& device_;
   LogicalUnitOptions options_;
   Identity identity_;
   BlockCount capacity_;  // as the initiators know it
+  ModeParameters mode_;
+  Reservations reservations_;
+  std::optional<NexusId> reserved_by_;  // by RESERVE of SPC-2
+  std::vector<uint16_t> target_port_ids_;
+  bool has_loaded_metadata_;
+  CommandStatistics statistics_;
+  std::function<void(NexusId)> tell_aborted_;
   TaskSet tasks_;
+  RangeLocks range_locks_;
+  RangeLocks reserve_out_turns_;
+  std::shared_ptr<Format> format_ = std::make_shared<Format>();
   std::unordered_map<uint64_t, Nexus> nexuses_;
 };
 

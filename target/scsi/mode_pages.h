@@ -1,6 +1,9 @@
-// Mode parameters (SPC-5 7.5, SBC-4 6.5), as bytes. Pure.
+// Mode parameters (SPC-5 7.5, SBC-4 6.5): as MODE SENSE shows them, and what MODE SELECT makes of
+// them. Pure.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <variant>
 
 #include "backend/block_device.h"
@@ -9,13 +12,29 @@
 
 namespace swiftness::scsi {
 
-struct ModeValues {
+// What MODE SELECT can change. One set for all nexuses.
+struct ModeParameters {
   bool write_cache = true;  // WCE: is GOOD for a write without FUA given before data are flushed
-  bool write_protected = false;  // WP, as this I_T nexus sees it
+  bool descriptor_sense = false;        // D_SENSE
+  bool software_write_protect = false;  // SWP
+  friend bool operator==(const ModeParameters&, const ModeParameters&) = default;
+};
+
+struct ModeValues {
+  ModeParameters current{};
+  ModeParameters defaults{};
+  std::optional<ModeParameters> saved{};  // nothing: they cannot be saved
+  bool write_protected = false;           // WP, as this I_T nexus sees it
 };
 
 // What MODE SENSE answers, whole; or why it does not.
 std::variant<Bytes, Sense> mode_sense_data(const ModeSenseCdb& cdb, const ModeValues& values,
                                            const Geometry& geometry);
+
+// The parameters as a MODE SELECT parameter list makes them; or why it is refused. A list is
+// refused as a whole: no page of it has taken effect then.
+std::variant<ModeParameters, Sense> parse_mode_select_list(std::span<const std::byte> list,
+                                                           bool ten, const ModeParameters& current,
+                                                           const Geometry& geometry);
 
 }  // namespace swiftness::scsi

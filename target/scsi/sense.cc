@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "backend/base/endian.h"
+#include "target/scsi/command.h"
 
 namespace swiftness::scsi {
 namespace {
@@ -13,7 +14,12 @@ constexpr size_t kDescriptorHeaderSize = 8;
 constexpr size_t kInformationSize = 12;
 constexpr size_t kFieldSize = 8;
 
-// SENSE KEY SPECIFIC with SKSV set (SPC-5 4.4.2.4.2): the same three bytes in both formats.
+// SENSE KEY SPECIFIC with SKSV set (SPC-5 4.4.2.4): the same three bytes in both formats.
+void put_progress(std::byte* at, uint16_t progress) {  // SPC-5 4.4.2.4.4
+  at[0] = std::byte{0x80};                             // SKSV
+  store_be(at + 1, progress);
+}
+
 void put_field_pointer(std::byte* at, const FieldPointer& field) {
   uint8_t first = 0x80;                                             // SKSV
   if (field.in == FieldPointer::In::cdb) first |= 0x40;             // C/D
@@ -34,11 +40,13 @@ Bytes encode_fixed(const Sense& sense) {
   out[12] = std::byte{sense.additional.code};
   out[13] = std::byte{sense.additional.qualifier};
   if (sense.field) put_field_pointer(&out[15], *sense.field);
+  if (!sense.field && sense.progress) put_progress(&out[15], *sense.progress);
   return out;
 }
 
 Bytes encode_descriptors(const Sense& sense) {
-  size_t descriptors = (sense.information ? kInformationSize : 0) + (sense.field ? kFieldSize : 0);
+  const bool specific = sense.field || sense.progress;
+  size_t descriptors = (sense.information ? kInformationSize : 0) + (specific ? kFieldSize : 0);
   Bytes out(kDescriptorHeaderSize + descriptors);
   out[0] = std::byte{0x72};
   out[1] = static_cast<std::byte>(sense.key);
@@ -52,10 +60,14 @@ Bytes encode_descriptors(const Sense& sense) {
     store_be(at + 4, *sense.information);
     at += kInformationSize;
   }
-  if (sense.field) {  // Sense Key Specific descriptor, SPC-5 4.4.2.4
+  if (specific) {  // Sense Key Specific descriptor, SPC-5 4.4.2.4
     at[0] = std::byte{0x02};
     at[1] = std::byte{kFieldSize - 2};
-    put_field_pointer(at + 4, *sense.field);
+    if (sense.field) {
+      put_field_pointer(at + 4, *sense.field);
+    } else {
+      put_progress(at + 4, *sense.progress);
+    }
   }
   return out;
 }
@@ -76,9 +88,9 @@ Sense invalid_field_in_cdb(uint16_t byte, std::optional<uint8_t> bit) {
   return sense;
 }
 
-Sense invalid_field_in_parameter_list(uint16_t byte) {
+Sense invalid_field_in_parameter_list(uint16_t byte, std::optional<uint8_t> bit) {
   Sense sense = illegal_request(asc::kInvalidFieldInParameterList);
-  sense.field = FieldPointer{FieldPointer::In::parameter_list, byte, std::nullopt};
+  sense.field = FieldPointer{FieldPointer::In::parameter_list, byte, bit};
   return sense;
 }
 
@@ -92,7 +104,12 @@ ScsiResult check_condition(const Sense& sense) {
   ScsiResult result;
   result.status = Status::check_condition;
   result.sense = encode(sense, SenseFormat::fixed);
+  result.cause = sense;
   return result;
+}
+
+void to_descriptor_format(ScsiResult& result) {
+  if (result.cause) result.sense = encode(*result.cause, SenseFormat::descriptor);
 }
 
 ScsiResult ended_with(Status status) {

@@ -4,9 +4,12 @@
 #include <cstdint>
 #include <optional>
 
-#include "target/scsi/command.h"
+#include "backend/base/buffer.h"
 
 namespace swiftness::scsi {
+
+enum class Status : uint8_t;
+struct ScsiResult;
 
 enum class SenseKey : uint8_t {  // SPC-5 4.4.3, table 49
   no_sense = 0x0,
@@ -26,27 +29,38 @@ namespace asc {  // SPC-5 annex F.2
 inline constexpr AdditionalSense kNone{0x00, 0x00};
 inline constexpr AdditionalSense kBecomingReady{0x04, 0x01};
 inline constexpr AdditionalSense kManualInterventionRequired{0x04, 0x03};
+inline constexpr AdditionalSense kFormatInProgress{0x04, 0x04};
 inline constexpr AdditionalSense kWriteError{0x0c, 0x00};
 inline constexpr AdditionalSense kInvalidFieldInCommandInformationUnit{0x0e, 0x03};
 inline constexpr AdditionalSense kUnrecoveredReadError{0x11, 0x00};
 inline constexpr AdditionalSense kParameterListLengthError{0x1a, 0x00};
+inline constexpr AdditionalSense kMiscompareDuringVerify{0x1d, 0x00};
 inline constexpr AdditionalSense kInvalidOperationCode{0x20, 0x00};
 inline constexpr AdditionalSense kLbaOutOfRange{0x21, 0x00};
 inline constexpr AdditionalSense kInvalidFieldInCdb{0x24, 0x00};
 inline constexpr AdditionalSense kLogicalUnitNotSupported{0x25, 0x00};
 inline constexpr AdditionalSense kInvalidFieldInParameterList{0x26, 0x00};
+inline constexpr AdditionalSense kInvalidReleaseOfPersistentReservation{0x26, 0x04};
 inline constexpr AdditionalSense kWriteProtected{0x27, 0x00};
+inline constexpr AdditionalSense kSoftwareWriteProtected{0x27, 0x02};
 inline constexpr AdditionalSense kSpaceAllocationFailed{0x27, 0x07};
 inline constexpr AdditionalSense kPowerOnOrReset{0x29, 0x00};
 inline constexpr AdditionalSense kLogicalUnitReset{0x29, 0x03};
 inline constexpr AdditionalSense kItNexusLossOccurred{0x29, 0x07};
+inline constexpr AdditionalSense kModeParametersChanged{0x2a, 0x01};
+inline constexpr AdditionalSense kReservationsPreempted{0x2a, 0x03};
+inline constexpr AdditionalSense kReservationsReleased{0x2a, 0x04};
+inline constexpr AdditionalSense kRegistrationsPreempted{0x2a, 0x05};
 inline constexpr AdditionalSense kCapacityChanged{0x2a, 0x09};
+inline constexpr AdditionalSense kCommandSequenceError{0x2c, 0x00};
 inline constexpr AdditionalSense kCommandsClearedByAnotherInitiator{0x2f, 0x00};
 inline constexpr AdditionalSense kSavingNotSupported{0x39, 0x00};
+inline constexpr AdditionalSense kLogicalUnitFailedSelfTest{0x3e, 0x03};
 inline constexpr AdditionalSense kReportedLunsChanged{0x3f, 0x0e};
 inline constexpr AdditionalSense kInternalTargetFailure{0x44, 0x00};
 inline constexpr AdditionalSense kSomeCommandsClearedByIscsiProtocolEvent{0x47, 0x7f};
 inline constexpr AdditionalSense kInvalidMessage{0x49, 0x00};
+inline constexpr AdditionalSense kInsufficientRegistrationResources{0x55, 0x04};
 }  // namespace asc
 
 // Which byte, and where it helps which bit, of what the initiator sent is wrong (SPC-5 4.4.2.4.2).
@@ -62,6 +76,7 @@ struct Sense {
   AdditionalSense additional = asc::kNone;
   std::optional<uint64_t> information = std::nullopt;  // for block commands, an LBA
   std::optional<FieldPointer> field = std::nullopt;    // only with ILLEGAL REQUEST
+  std::optional<uint16_t> progress = std::nullopt;     // of 65,536; only without `field`
 };
 
 enum class SenseFormat { fixed, descriptor };  // SPC-5 4.4.3 (70h), 4.4.2 (72h)
@@ -71,10 +86,11 @@ Bytes encode(const Sense& sense, SenseFormat format);
 
 Sense illegal_request(AdditionalSense additional);
 Sense invalid_field_in_cdb(uint16_t byte, std::optional<uint8_t> bit = std::nullopt);
-Sense invalid_field_in_parameter_list(uint16_t byte);
+Sense invalid_field_in_parameter_list(uint16_t byte, std::optional<uint8_t> bit = std::nullopt);
 Sense lba_out_of_range(uint64_t lba);
 
 ScsiResult check_condition(const Sense& sense);  // fixed format, as D_SENSE=0 says
+void to_descriptor_format(ScsiResult& result);   // as D_SENSE=1 says
 ScsiResult ended_with(Status status);            // without sense or data
 ScsiResult good(Bytes data_in);
 

@@ -38,9 +38,13 @@ TaskRouter::~TaskRouter() = default;
 
 void TaskRouter::add(uint16_t lun, std::unique_ptr<LogicalUnit> unit) {
   CHECK(unit && !units_.contains(lun) && lun <= kHighestLun);
+  unit->on_tasks_aborted([this, lun](NexusId id) {
+    const NexusOptions* nexus = find(id);
+    if (nexus && nexus->listener) nexus->listener->on_tasks_cleared(lun_to_field(lun));
+  });
   for (const auto& [id, nexus] : nexuses_) {
     if (!may_use(nexus, lun)) continue;
-    unit->attach(NexusId(id), nexus.read_only, nexus.target_port);
+    unit->attach(NexusId(id), nexus.read_only, nexus.target_port, nexus.initiator_port);
     for (auto& [other_lun, other] : units_) other->raise(NexusId(id), asc::kReportedLunsChanged);
   }
   units_.emplace(lun, std::move(unit));
@@ -52,7 +56,8 @@ void TaskRouter::add(uint16_t lun, std::unique_ptr<LogicalUnit> unit) {
 NexusId TaskRouter::attach(NexusOptions options) {
   NexusId id(++last_nexus_);
   for (auto& [lun, unit] : units_) {
-    if (may_use(options, lun)) unit->attach(id, options.read_only, options.target_port);
+    if (!may_use(options, lun)) continue;
+    unit->attach(id, options.read_only, options.target_port, options.initiator_port);
   }
   nexuses_.emplace(id.value(), std::move(options));
   return id;

@@ -7,8 +7,12 @@
 #include "target/scsi/cdb.h"
 #include "target/scsi/identity.h"
 #include "target/scsi/inquiry.h"
+#include "target/scsi/log_pages.h"
 #include "target/scsi/lun.h"
 #include "target/scsi/mode_pages.h"
+#include "target/scsi/reservation_data.h"
+#include "target/scsi/supported_commands.h"
+#include "target/scsi/target_port_groups.h"
 #include "target/scsi/unmap_list.h"
 #include "tests/fuzz/targets.h"
 
@@ -16,6 +20,35 @@ namespace swiftness::fuzz {
 namespace {
 
 using namespace scsi;
+
+// Any PERSISTENT RESERVE OUT, after one that registered: what is there afterwards holds together,
+// and a record of it is read back as it was. Any record of a volume is read or refused.
+void reserve(const Cdb& cdb, std::span<const std::byte> list) {
+  constexpr uint16_t kPorts[] = {1, 2};
+  const NexusName by{"iqn.x:a,i,0x1", 1};
+  Reservations reservations;
+  ReserveOut first{.service_key = 1};
+  CHECK(reservations.apply(first, by, kPorts).status == Status::good);
+  PersistentReserveOutCdb out = decode_persistent_reserve_out(cdb);
+  out.service_action &= 0x07;
+  const auto parsed = parse_reserve_out(out, list, true);
+  if (const auto* action = std::get_if<ReserveOut>(&parsed)) {
+    (void)reservations.apply(*action, by, kPorts);
+  }
+  const auto& reservation = reservations.reservation();
+  CHECK(!reservation || reservations.is_of_all_registrants() ||
+        reservations.find(reservation->holder) != nullptr);
+  CHECK(!reservation || !reservations.registrations().empty());
+  const auto again = Reservations::decode(reservations.encode());
+  CHECK(again.has_value());
+  CHECK(!reservations.persists() || again->registrations() == reservations.registrations());
+  (void)read_full_status_data(reservations);
+  (void)read_reservation_data(reservations);
+  if (const auto of_a_record = Reservations::decode(list)) {
+    (void)read_full_status_data(*of_a_record);
+    (void)read_reservation_data(*of_a_record);
+  }
+}
 
 void run_scsi(std::span<const std::byte> input) {
   Cdb cdb{};
@@ -35,12 +68,36 @@ void run_scsi(std::span<const std::byte> input) {
   (void)decode_read_capacity16(cdb);
   (void)decode_get_lba_status(cdb);
   (void)decode_start_stop_unit(cdb);
+  (void)decode_verify(cdb);
+  (void)decode_compare_and_write(cdb);
+  (void)decode_write_atomic(cdb);
+  (void)decode_write_same(cdb);
+  (void)decode_persistent_reserve_in(cdb);
+  (void)decode_read_defect_data(cdb);
+  (void)decode_buffer(cdb);
+  (void)decode_send_diagnostic(cdb);
+  (void)supported_operation_codes_data(decode_report_operation_codes(cdb));
+  (void)target_port_groups_data({}, decode_report_target_port_groups(cdb).format);
+  LogValues log_values;
+  log_values.geometry = geometry;
+  (void)log_sense_data(decode_log_sense(cdb), log_values);
 
   const InquiryCdb inquiry = decode_inquiry(cdb);
   const std::optional<Bytes> page = vpd_page(inquiry.page_code, {}, {}, geometry);
   CHECK(page.has_value() == has_vpd_page(inquiry.page_code));
   const std::variant<Bytes, Sense> pages = mode_sense_data(decode_mode_sense(cdb), {}, geometry);
   if (const Bytes* data = std::get_if<Bytes>(&pages)) CHECK(data->size() >= 4);
+
+  // What was selected is what the pages then show.
+  const bool ten = decode_mode_select(cdb).ten;
+  const auto selected = parse_mode_select_list(list, ten, {}, geometry);
+  if (const auto* parameters = std::get_if<ModeParameters>(&selected)) {
+    const auto again = parse_mode_select_list(list, ten, *parameters, geometry);
+    CHECK(std::holds_alternative<ModeParameters>(again) &&
+          std::get<ModeParameters>(again) == *parameters);
+  }
+
+  reserve(cdb, list);
 
   const LunField field(load_be<uint64_t>(input.data() + 8));
   if (const std::optional<uint16_t> lun = lun_from_field(field)) {
@@ -78,6 +135,36 @@ std::vector<Bytes> scsi_seeds() {
     store_be(&unmap[32 + 16 * i], uint32_t{2048});
   }
   seeds.push_back(std::move(unmap));
+  for (uint8_t action = 0; action < 8; ++action) {
+    Bytes reserve(16 + 24);
+    reserve[0] = std::byte{opcode::kPersistentReserveOut};
+    reserve[1] = std::byte{action};
+    reserve[2] = std::byte{5};
+    reserve[16 + 7] = reserve[16 + 15] = std::byte{1};
+    reserve[16 + 20] = std::byte{0x0d};  // SPEC_I_PT, ALL_TG_PT, APTPL
+    const Bytes id = transport_id_of("iqn.x:b,i,0x2");
+    if (action == 0) reserve.resize(16 + 28);
+    const size_t length_at = action == 7 ? 16 + 20 : 16 + 24;
+    if (action == 0 || action == 7) {
+      store_be(&reserve[length_at], static_cast<uint32_t>(id.size()));
+      reserve.insert(reserve.end(), id.begin(), id.end());
+    }
+    if (action == 0) reserve[16 + 7] = std::byte{0};
+    seeds.push_back(std::move(reserve));
+  }
+  ModeSenseCdb all_pages;
+  all_pages.page_code = 0x3f;
+  for (bool ten : {false, true}) {
+    all_pages.ten = ten;
+    ModeValues values;
+    values.current = {.write_cache = false, .descriptor_sense = true};
+    const Bytes shown =
+        std::get<Bytes>(mode_sense_data(all_pages, values, {512, BlockCount(1 << 20), {}}));
+    Bytes select(16);
+    select[0] = std::byte{ten ? opcode::kModeSelect10 : opcode::kModeSelect6};
+    select.insert(select.end(), shown.begin(), shown.end());
+    seeds.push_back(std::move(select));
+  }
   return seeds;
 }
 

@@ -122,10 +122,11 @@ TEST_F(ModeSense, TenHasLongBlockDescriptorsForThoseWhoAcceptThem) {
   EXPECT_EQ(hex(send(mode_sense10(0x0a)).data_in).substr(16, 8), "ffffffff");
 }
 
-TEST_F(ModeSense, NothingIsChangeable) {
+TEST_F(ModeSense, ChangeableAreWriteCacheSenseFormatAndWriteProtect) {
   start();
   EXPECT_EQ(hex(send(mode_sense6(0x3f, 0, 1, 1)).data_in),
-            squeezed("23 00 10 00  0812") + std::string(36, '0') + "0a0a" + std::string(20, '0'));
+            squeezed("23 00 10 00  0812 04") + std::string(34, '0') + squeezed("0a0a 04 00 08") +
+                std::string(14, '0'));
 }
 
 TEST_F(ModeSense, DefaultsAreTheCurrentValues) {
@@ -152,12 +153,6 @@ TEST_F(ModeSense, WriteProtectIsSeenByWhoMayNotWrite) {
   NexusId reader = log_in({.read_only = true});
   EXPECT_EQ(hex(send(mode_sense6(0x0a), {}, reader).data_in).substr(4, 2), "90");
   EXPECT_EQ(hex(send(mode_sense6(0x0a)).data_in).substr(4, 2), "10");
-}
-
-TEST_F(ModeSense, ModeSelectIsNotThereYet) {
-  start();
-  EXPECT_EQ(sense_of(cdb({0x15, 0x10, 0, 0, 4}), pattern(4, 0)), "05/20/00");
-  EXPECT_EQ(sense_of(cdb({0x55, 0x10, 0, 0, 0, 0, 0, 0, 8}), pattern(8, 0)), "05/20/00");
 }
 
 }  // namespace

@@ -96,6 +96,15 @@ class ScsiTest : public ::testing::Test {
     nexus_ = log_in(std::move(nexus));
   }
 
+  // The gateway begins anew: no nexus is logged in, and only what the device keeps is left.
+  void restart(LogicalUnitOptions options = {}) {
+    std::destroy_at(&router_);
+    std::construct_at(&router_);
+    auto unit = std::make_unique<LogicalUnit>(device_, std::move(options));
+    unit_ = unit.get();
+    router_.add(0, std::move(unit));
+  }
+
   void add_second(uint16_t lun) {
     router_.add(lun, std::make_unique<LogicalUnit>(second_device_, LogicalUnitOptions{}));
   }

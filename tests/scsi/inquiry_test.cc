@@ -32,7 +32,7 @@ TEST_F(Inquiry, StandardData) {
 
 TEST_F(Inquiry, EveryAllocationLengthTruncatesAndNoneFails) {
   start({}, {.target_port = {"iqn.2026-11.org.swiftness:vm,t,0x0001", 1, 1}});
-  for (int code : {-1, 0x00, 0x80, 0x83, 0xb0, 0xb1, 0xb2}) {
+  for (int code : {-1, 0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0xb0, 0xb1, 0xb2}) {
     auto inquiry = [code](int length) { return code < 0 ? standard(length) : page(code, length); };
     std::string whole = data_of(inquiry(255));
     for (int length = 0; length < 256; ++length) {
@@ -56,12 +56,12 @@ TEST_F(Inquiry, RejectsAPageThatDoesNotExist) {
 
 TEST_F(Inquiry, SupportedPagesAscend) {
   start();
-  EXPECT_EQ(data_of(page(0x00)), squeezed("00 00 0006 00 80 83 b0 b1 b2"));
+  EXPECT_EQ(data_of(page(0x00)), squeezed("00 00 0009 00 80 83 86 87 88 b0 b1 b2"));
 }
 
 TEST_F(Inquiry, EverySupportedPageSaysItsOwnLength) {
   start();
-  for (int code : {0x00, 0x80, 0x83, 0xb0, 0xb1, 0xb2}) {
+  for (int code : {0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0xb0, 0xb1, 0xb2}) {
     Buffer data = send(page(code)).data_in.flatten();
     EXPECT_EQ(static_cast<int>(data.bytes()[1]), code);
     EXPECT_EQ(load_be<uint16_t>(data.data() + 2), data.size() - 4);
@@ -98,26 +98,27 @@ TEST_F(Inquiry, DeviceIdentificationStartsWithTheNaaName) {
 
 TEST_F(Inquiry, DeviceIdentificationNamesThePortOfTheNexus) {
   start({}, {.target_port = {"iqn.x,t,0x0001", 1, 2}});
-  EXPECT_EQ(data_of(page(0x83)), squeezed("00 83 009c") + squeezed(kDesignatorsOfTheUnit) +
+  EXPECT_EQ(data_of(page(0x83)), squeezed("00 83 00a8") + squeezed(kDesignatorsOfTheUnit) +
                                      squeezed("51 94 00 04 0000 0001"
                                               "51 95 00 04 0000 0002"
-                                              "53 98 00 10 69716e2e782c742c3078303030310000"));
+                                              "53 98 00 10 69716e2e782c742c3078303030310000"
+                                              "53 a8 00 08 69716e2e78000000"));
 }
 
 TEST_F(Inquiry, BlockLimitsFor512ByteBlocks) {
   start();
-  EXPECT_EQ(data_of(page(0xb0)), squeezed("00 b0 003c 00 00 0008 00002000 00000800 00000000"
+  EXPECT_EQ(data_of(page(0xb0)), squeezed("00 b0 003c 01 80 0008 00002000 00000800 00000000"
                                           "ffffffff 00000100 00000008 80000000"
-                                          "0000000000000000 00000000 00000000 00000000"
+                                          "0000000000008000 00002000 00000000 00000000"
                                           "00000000 00000000"));
 }
 
 TEST(BlockLimits, For4096ByteBlocks) {
   Geometry geometry{4096, BlockCount(1000), Uuid{}};
   EXPECT_EQ(hex(*vpd_page(0xb0, Identity{}, TargetPort{}, geometry)),
-            squeezed("00 b0 003c 00 00 0001 00000400 00000100 00000000"
+            squeezed("00 b0 003c 01 80 0001 00000400 00000100 00000000"
                      "ffffffff 00000100 00000001 80000000"
-                     "0000000000000000 00000000 00000000 00000000"
+                     "0000000000001000 00000400 00000000 00000000"
                      "00000000 00000000"));
 }
 
@@ -128,7 +129,21 @@ TEST_F(Inquiry, CharacteristicsSayNonRotating) {
 
 TEST_F(Inquiry, ProvisioningIsThinWithUnmapAndZeros) {
   start();
-  EXPECT_EQ(data_of(page(0xb2)), squeezed("00 b2 0004 00 84 02 00"));
+  EXPECT_EQ(data_of(page(0xb2)), squeezed("00 b2 0004 0b e4 02 00"));
+}
+
+TEST_F(Inquiry, ExtendedDataAndModePagePolicy) {
+  start();
+  EXPECT_EQ(data_of(page(0x86)), squeezed("00 86 003c 00 07 01 01") + std::string(56 * 2, '0'));
+  EXPECT_EQ(data_of(page(0x87)), squeezed("00 87 0004 3f ff 00 00"));
+}
+
+TEST_F(Inquiry, AllPortsOfTheTarget) {
+  start({.target_ports = {{"iqn.x,t,0x0001", 1, 1}, {"iqn.x,t,0x0002", 2, 1}}});
+  EXPECT_EQ(data_of(page(0x88)),
+            squeezed("00 88 0040"
+                     "0000 0001 0000 0000 0000 0014 53 98 00 10 69716e2e782c742c3078303030310000"
+                     "0000 0002 0000 0000 0000 0014 53 98 00 10 69716e2e782c742c3078303030320000"));
 }
 
 }  // namespace

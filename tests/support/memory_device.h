@@ -56,12 +56,17 @@ class MemoryDevice final : public BlockDevice {
 
   void fail_with(std::optional<ErrorCode> code) { failure_ = code; }  // until told otherwise
 
+  // The next write says it succeeded and puts other bytes down.
+  void corrupt_next_write() { corrupts_next_write_ = true; }
+
   void set_state(DeviceState state) {
     state_ = state;
     if (observer_) observer_->on_state_changed(state);
   }
   void resize(uint64_t blocks) { geometry_.blocks = BlockCount(blocks); }
   void set_prefetch_room(uint64_t bytes) { prefetch_room_ = ByteCount(bytes); }
+
+  void keep_metadata() { keeps_metadata_ = true; }
 
   // --- what a test asks it
   // ------------------------------------------------------------------------
@@ -70,6 +75,10 @@ class MemoryDevice final : public BlockDevice {
   std::optional<Durability> last_durability() const noexcept { return last_durability_; }
   const std::vector<BlockRange>& last_unmap() const noexcept { return last_unmap_; }
   std::optional<BlockRange> last_prefetch() const noexcept { return last_prefetch_; }
+  Bytes metadata(MetadataKey key) const {
+    auto found = metadata_.find(key);
+    return found == metadata_.end() ? Bytes() : found->second;
+  }
   size_t written_blocks() const noexcept { return blocks_.size(); }
   BufferList contents(uint64_t lba, uint64_t count) const {
     BufferList data;
@@ -108,6 +117,9 @@ class MemoryDevice final : public BlockDevice {
     check_inside(range);
     CHECK(data.size() == range.count.value() * geometry_.block_size);
     last_durability_ = durability;
+    if (std::exchange(corrupts_next_write_, false)) {
+      data = BufferList(Buffer::own(Bytes(data.size(), std::byte{0xee})));
+    }
     for (uint64_t i = 0; i < range.count.value(); ++i) {
       BufferList block = data.slice(i * geometry_.block_size, geometry_.block_size);
       blocks_[range.first.value() + i] = block.flatten();  // shares it where it is in one piece
@@ -153,6 +165,21 @@ class MemoryDevice final : public BlockDevice {
     co_return std::vector<AllocationPiece>{AllocationPiece{range, true}};
   }
 
+  bool keeps_metadata() const noexcept override { return keeps_metadata_; }
+  Async<Bytes> load_metadata(MetadataKey key) override {
+    co_await wait_while_hanging();
+    std::optional<Error> failure = why_not(nullptr);
+    if (failure) co_return *failure;
+    co_return metadata(key);
+  }
+  Async<void> store_metadata(MetadataKey key, Bytes value) override {
+    co_await wait_while_hanging();
+    std::optional<Error> failure = why_not(nullptr);
+    if (failure) co_return *failure;
+    metadata_[key] = std::move(value);
+    co_return Result<void>();
+  }
+
   Usage usage() const override {
     Usage usage;
     usage.capacity = ByteCount(geometry_.blocks.value() * geometry_.block_size);
@@ -191,6 +218,9 @@ class MemoryDevice final : public BlockDevice {
 
   std::map<uint64_t, Buffer> blocks_;  // by LBA; absent: zeros
   std::optional<ErrorCode> failure_;
+  bool corrupts_next_write_ = false;
+  bool keeps_metadata_ = false;
+  std::map<MetadataKey, Bytes> metadata_;
   uint64_t arrivals_ = 0;        // operations so far
   uint64_t first_held_ = kNone;  // operations with this number and above wait
   size_t waiting_ = 0;
