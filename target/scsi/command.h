@@ -57,12 +57,6 @@ struct ScsiResult {
       cause{};  // what `sense` says, as a value: it can be said in the other format
 };
 
-struct AdditionalSense {  // SPC-5 4.4; the values are in sense.h
-  uint8_t code = 0;
-  uint8_t qualifier = 0;
-  friend bool operator==(AdditionalSense, AdditionalSense) = default;
-};
-
 // What a command will move, known from the CDB before any data are asked for.
 struct TransferPlan {
   enum class Direction { none, to_initiator, from_initiator };

@@ -25,6 +25,12 @@ enum class SenseKey : uint8_t {  // SPC-5 4.4.3, table 49
 };
 
 // ASC and ASCQ, written as the standards write them: {0x24, 0x00} is 24h/00h.
+struct AdditionalSense {
+  uint8_t code = 0;
+  uint8_t qualifier = 0;
+  friend bool operator==(AdditionalSense, AdditionalSense) = default;
+};
+
 namespace asc {  // SPC-5 annex F.2
 inline constexpr AdditionalSense kNone{0x00, 0x00};
 inline constexpr AdditionalSense kBecomingReady{0x04, 0x01};
