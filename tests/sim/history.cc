@@ -36,10 +36,11 @@ WorldOptions random_world(Chance chance) {
   if (chance.one_in(5)) out.shape = kWide;
   // As the product has it in most; a journal is a second guard that hides what is wrong with the
   // first, so there are enough without.
-  out.journals = !chance.one_in(3);
+  out.duel = chance.one_in(4);
+  out.journals = !out.duel && !chance.one_in(4);
   out.durable_in_journal = out.journals && !chance.one_in(4);
   if (chance.one_in(2)) out.forced = 0.3;
-  if (chance.one_in(6)) return out;  // a fine day: crashes only
+  if (!out.duel && chance.one_in(6)) return out;  // a fine day: crashes only
   ClusterOptions& cluster = out.cluster;
   cluster.missed = some_of(chance, 0.3);
   cluster.error = some_of(chance, 0.1);
@@ -57,7 +58,9 @@ WorldOptions random_world(Chance chance) {
   network.duplicated = some_of(chance, 0.05);
   network.partial_body = some_of(chance, 0.05);
   network.other_proxy = some_of(chance, chance.one_in(5) ? 0.5 : 0.05);
-  if (chance.one_in(3)) network.stray = some_of(chance, chance.one_in(3) ? 0.1 : 0.02);
+  if (out.duel || chance.one_in(3)) {
+    network.stray = some_of(chance, chance.one_in(3) ? 0.1 : 0.02);
+  }
   network.balanced = chance.one_in(2);
   if (chance.one_in(2)) network.slow = some_of(chance, 0.06);
   network.latency = milliseconds(2 + chance.below(30));
@@ -112,6 +115,10 @@ Workload random_workload(Chance& chance, const World& world) {
   workload.clients = static_cast<uint32_t>(1 + chance.below(4));
   workload.commands = static_cast<uint32_t>(chance.skewed(60));
   workload.pause = milliseconds(chance.skewed(200));
+  if (world.duel) {  // nobody comes to an end before the next one attaches
+    workload.commands += 40;
+    workload.pause *= 2;
+  }
   workload.largest_write = 1 + chance.below(world.shape.stripe_sectors);
   return workload;
 }
@@ -121,7 +128,7 @@ class History {
   History(uint64_t seed, bool printing)
       : chance_(seed),
         world_(seed, printing, random_world(chance_.apart())),
-        bad_weather_(!chance_.one_in(4)) {
+        bad_weather_(!chance_.one_in(4) || world_.duel) {
     // Whether it was needed shows at the next attach: a chunk that is missing is damage.
     world_.cluster.on_delete([this](const std::string&) { ++world_.counts.deletes; });
     const uint64_t gateways = 2 + chance_.below(2);
@@ -262,7 +269,7 @@ void History::act() {
   const uint64_t dice = chance_.below(8);
   Gateway* up = some_gateway(true);
   Gateway* down = some_gateway(false);
-  if (up == nullptr || (dice < 4 && down != nullptr)) {
+  if (up == nullptr || (dice < (world_.duel ? 6 : 4) && down != nullptr)) {
     if (chance_.one_in(12)) meddle(*down);
     boot(*down);
     // Two that come at the same moment.
@@ -356,7 +363,8 @@ void History::trouble_an_attach(Gateway& gateway) {
 }
 
 void History::boot(Gateway& gateway) {
-  if (bad_weather_ && !resting_ && chance_.one_in(3)) trouble_an_attach(gateway);
+  const bool troubled = world_.duel || chance_.one_in(3);
+  if (bad_weather_ && !resting_ && troubled) trouble_an_attach(gateway);
   gateway.boot(random_options(chance_, world_), random_workload(chance_, world_));
   // Many die young: in the midst of attaching.
   if (chance_.one_in(6)) gateway.crash_in(chance_.below(2000), some_crash());

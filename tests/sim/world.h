@@ -37,6 +37,7 @@ struct WorldOptions {
   ClusterOptions cluster;
   NetworkOptions network;
   Shape shape = kNarrow;
+  bool duel = false;  // gateways take it from each other while they are busy, and there is trouble
   uint32_t block_size = 512;
   // Of the gateways.
   bool journals = false;
@@ -54,6 +55,7 @@ class World {
         cluster(timeline, trace, chance.apart(), options.cluster),
         network_options(options.network),
         shape(options.shape),
+        duel(options.duel),
         block_size(options.block_size),
         journals(options.journals),
         durable_in_journal(options.durable_in_journal),
@@ -84,6 +86,7 @@ class World {
   Cluster cluster;
   const NetworkOptions network_options;
   const Shape shape;
+  const bool duel;
   Oracle oracle{shape.sectors()};
   VolumeDescriptor descriptor;
   const uint32_t block_size;
