@@ -103,11 +103,14 @@ std::variant<Bytes, Sense> statistics(const LogSenseCdb& cdb, const LogValues& v
   store_be(&numbers[24], counted.blocks_transmitted);
   store_be(&numbers[32], counted.read_us);
   store_be(&numbers[40], counted.write_us);
+  Bytes idle(8);
+  store_be(&idle[0], counted.idle_us);
   Bytes interval(8);  // EXPONENT, INTEGER: 1 times ten to the minus sixth seconds
   store_be(&interval[0], uint32_t{6});
   store_be(&interval[4], uint32_t{1});
   PageBuilder page(kGeneralStatistics, cdb.parameter_pointer);
   page.add(0x0001, kBoundedCounter, numbers);
+  page.add(0x0002, kBoundedCounter, idle);
   page.add(0x0003, kBinaryList, interval);
   return std::move(page).finish();
 }

@@ -18,6 +18,7 @@ struct CommandStatistics {
   uint64_t blocks_transmitted = 0;  // to them
   uint64_t read_us = 0;             // sum of the times of the commands, in microseconds
   uint64_t write_us = 0;
+  uint64_t idle_us = 0;  // when no command asked anything of the device
 };
 
 struct LogValues {

@@ -46,6 +46,10 @@ bool sends_other_data(const TransferPlan& plan, const Command& command, unsigned
   return (traits & kTakesBlocks) == 0 || !command.writes || bytes % block_size != 0;
 }
 
+uint64_t microseconds(Duration time) {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
+}
+
 }  // namespace
 
 LogicalUnit::LogicalUnit(BlockDevice& device, LogicalUnitOptions options)
@@ -139,10 +143,11 @@ asio::awaitable<ScsiResult> LogicalUnit::execute(Command command, BufferList dat
     CHECK(data_out.size() == comes(examined.plan, command));
   }
   const uint64_t bytes_out = data_out.size();
-  const TimePoint begin = std::chrono::steady_clock::now();
+  const TimePoint begin = now();
+  count_begin(begin);
   ScsiResult result = co_await examined.command->run(*this, std::move(command), std::move(data_out),
                                                      std::move(ticket));
-  count(*examined.command, result, bytes_out, begin);
+  count_end(*examined.command, result, bytes_out, begin);
   co_return in_sense_format(std::move(result));
 }
 
@@ -155,21 +160,23 @@ Sense LogicalUnit::sense_now() const {
   return sense;
 }
 
-void LogicalUnit::count(const CommandDescriptor& descriptor, const ScsiResult& result,
-                        uint64_t bytes_out, TimePoint since) {
-  if ((descriptor.traits & (kCountsAsRead | kCountsAsWrite)) == 0) return;
-  const auto time = std::chrono::steady_clock::now() - since;
-  const auto us =
-      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
+void LogicalUnit::count_begin(TimePoint begin) {
+  if (running_++ == 0) statistics_.idle_us += microseconds(begin - idle_since_);
+}
+
+void LogicalUnit::count_end(const CommandDescriptor& descriptor, const ScsiResult& result,
+                            uint64_t bytes_out, TimePoint begin) {
+  const TimePoint end = now();
+  if (--running_ == 0) idle_since_ = end;
   const uint32_t block_size = geometry().block_size;
   if ((descriptor.traits & kCountsAsRead) != 0) {
     ++statistics_.read_commands;
     statistics_.blocks_transmitted += result.data_in.size() / block_size;
-    statistics_.read_us += us;
-  } else {
+    statistics_.read_us += microseconds(end - begin);
+  } else if ((descriptor.traits & kCountsAsWrite) != 0) {
     ++statistics_.write_commands;
     statistics_.blocks_received += bytes_out / block_size;
-    statistics_.write_us += us;
+    statistics_.write_us += microseconds(end - begin);
   }
 }
 

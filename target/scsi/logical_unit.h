@@ -127,8 +127,9 @@ class LogicalUnit final : private BlockDeviceObserver {
   Examined examine(const Command& command, const Nexus& nexus) const;
   bool conflicts(const Command& command, const CommandDescriptor& descriptor,
                  const Nexus& nexus) const;
-  void count(const CommandDescriptor& descriptor, const ScsiResult& result, uint64_t bytes_out,
-             TimePoint since);
+  void count_begin(TimePoint begin);
+  void count_end(const CommandDescriptor& descriptor, const ScsiResult& result, uint64_t bytes_out,
+                 TimePoint begin);
   bool needs_metadata(const Command& command) const;
   Async<void> load_metadata();
   std::optional<ScsiResult> refusal(const CommandDescriptor& descriptor, const Nexus& nexus) const;
@@ -143,6 +144,8 @@ class LogicalUnit final : private BlockDeviceObserver {
   std::vector<uint16_t> target_port_ids_;
   bool has_loaded_metadata_;
   CommandStatistics statistics_;
+  size_t running_ = 0;  // commands that the device has to answer
+  TimePoint idle_since_ = now();
   std::function<void(NexusId)> tell_aborted_;
   TaskSet tasks_;
   RangeLocks range_locks_;

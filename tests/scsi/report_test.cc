@@ -120,9 +120,10 @@ TEST_F(LogSense, StatisticsCountCommandsAndBlocks) {
   send(cdb({0x28, 0, 0, 0, 0, 0, 0, 0, 2}));
   send(kTestUnitReady);
   EXPECT_EQ(data_of(log_sense(0x19)).substr(0, 80),
-            squeezed("99 00 0050 0001 00 40 0000000000000002 0000000000000001 0000000000000003"
+            squeezed("99 00 005c 0001 00 40 0000000000000002 0000000000000001 0000000000000003"
                      "0000000000000007"));
-  EXPECT_EQ(data_of(log_sense(0x19, 0, 2)), squeezed("99 00 000c 0003 03 08 00000006 00000001"));
+  EXPECT_EQ(data_of(log_sense(0x19, 0, 3)), squeezed("99 00 000c 0003 03 08 00000006 00000001"));
+  EXPECT_EQ(send(log_sense(0x19, 0, 2)).data_in.size(), 4u + 12 + 12) << "idle time and interval";
   EXPECT_EQ(sense_of(log_sense(0x19, 0, 0, 0)), "05/24/00") << "there are no thresholds";
 }
 
