@@ -264,6 +264,7 @@ void break_something(std::vector<Step>& steps, std::mt19937& random) {
   auto below = [&random](size_t limit) { return static_cast<size_t>(random() % limit); };
   const size_t at = below(steps.size());
   Octets& pdu = steps[at].bytes;
+  if (pdu.size() < kBhsSize) return;  // it was cut before
   switch (below(10)) {
     case 0:  // a byte of the header
       pdu[below(kBhsSize)] = static_cast<std::byte>(random());
