@@ -44,7 +44,7 @@ struct VolumeReport {
   uint64_t chunks = 0;             // in the store
   uint64_t stored = 0;             // bytes of them
   uint64_t live = 0;               // bytes that the disk refers to
-  uint64_t awaiting_deletion = 0;  // bytes of chunks that will be deleted
+  uint64_t awaiting_deletion = 0;  // bytes of chunks of which nothing is live
   uint64_t written = 0;            // bytes, by initiators, since the attach
   uint64_t put = 0;                // bytes, to the store, since the attach: all that writing costs
   uint64_t moved = 0;              // bytes of them that garbage collection moved

@@ -79,7 +79,7 @@ admin::VolumeReport Gateway::report(const ServedVolume& served) const {
   out.chunks = status.chunks;
   out.stored = status.stored.value();
   out.live = status.live.value();
-  out.awaiting_deletion = status.garbage.awaiting_bytes;
+  out.awaiting_deletion = status.dead.value();
   out.written = status.written.value();
   out.put = status.put.value();
   out.moved = status.garbage.moved_bytes;
