@@ -154,10 +154,10 @@ Checked check_write(const LogicalUnit& unit, const Cdb& cdb) {
   return check_block_access(unit, cdb, TransferPlan::Direction::from_initiator);
 }
 
-asio::awaitable<ScsiResult> run_write(LogicalUnit& unit, Command command, BufferList data_out,
-                                      TicketPtr ticket) {
-  BlockAccess access = decode_block_access(command.cdb);
-  access.range.count = BlockCount(data_out.size() / unit.geometry().block_size);
+namespace {
+
+asio::awaitable<ScsiResult> write_blocks(LogicalUnit& unit, Command command, BlockAccess access,
+                                         BufferList data_out, TicketPtr ticket) {
   if (access.range.count.value() == 0) co_return ScsiResult{};
   RangeLocks::Hold hold(unit.range_locks(), access.range, Sharing::shared, ticket);
   if (!hold.granted()) co_await hold.turn();
@@ -167,6 +167,15 @@ asio::awaitable<ScsiResult> run_write(LogicalUnit& unit, Command command, Buffer
                                                       std::move(ticket));
   if (!written) co_return failed(unit, command, written.error(), MediumAccess::write);
   co_return ScsiResult{};
+}
+
+}  // namespace
+
+asio::awaitable<ScsiResult> run_write(LogicalUnit& unit, Command command, BufferList data_out,
+                                      TicketPtr ticket) {
+  BlockAccess access = decode_block_access(command.cdb);
+  access.range.count = BlockCount(data_out.size() / unit.geometry().block_size);
+  return write_blocks(unit, std::move(command), access, std::move(data_out), std::move(ticket));
 }
 
 // ---- WRITE ATOMIC(16), SBC-4 5.43
@@ -186,15 +195,7 @@ Checked check_write_atomic(const LogicalUnit& unit, const Cdb& cdb) {
 asio::awaitable<ScsiResult> run_write_atomic(LogicalUnit& unit, Command command,
                                              BufferList data_out, TicketPtr ticket) {
   const BlockAccess access = decode_write_atomic(command.cdb).access;
-  if (access.range.count.value() == 0) co_return ScsiResult{};
-  RangeLocks::Hold hold(unit.range_locks(), access.range, Sharing::shared, ticket);
-  if (!hold.granted()) co_await hold.turn();
-  if (ticket->cancelled) co_return ended_with(Status::task_aborted);
-  const Durability durability = durability_of(unit, access);
-  Result<void> written = co_await unit.device().write(access.range, std::move(data_out), durability,
-                                                      std::move(ticket));
-  if (!written) co_return failed(unit, command, written.error(), MediumAccess::write);
-  co_return ScsiResult{};
+  return write_blocks(unit, std::move(command), access, std::move(data_out), std::move(ticket));
 }
 
 // ---- SYNCHRONIZE CACHE, SBC-4 5.33 and 5.34
