@@ -71,18 +71,23 @@ void Cluster::object_server_down(Duration how_long) {
   down_until_ = now() + how_long;
 }
 
+size_t Cluster::lone_holder(const Object& object) const {
+  const Copy* newest = newest_copy(object, kNone);
+  size_t holder = kNone;
+  for (size_t server = 0; server < kServers; ++server) {
+    const std::optional<Copy>& copy = object.copies[server];
+    if (!copy || copy->stamp != newest->stamp) continue;
+    if (holder != kNone) return kNone;
+    holder = server;
+  }
+  return holder < kPrimaries ? holder : kNone;
+}
+
 size_t Cluster::unlucky_server() {
   std::vector<size_t> alone;  // who has what nobody else has, once for each such object
   for (const auto& [name, object] : objects_) {
-    const Copy* newest = newest_copy(object, kNone);
-    size_t holders = 0, holder = kNone;
-    for (size_t server = 0; server < kServers; ++server) {
-      const std::optional<Copy>& copy = object.copies[server];
-      if (!copy || copy->stamp != newest->stamp) continue;
-      ++holders;
-      holder = server;
-    }
-    if (holders == 1 && holder < kPrimaries) alone.push_back(holder);
+    const size_t holder = lone_holder(object);
+    if (holder != kNone) alone.push_back(holder);
   }
   if (alone.empty() || chance_.one_in(3)) return chance_.below(kPrimaries);
   return alone[chance_.below(alone.size())];
@@ -94,9 +99,15 @@ void Cluster::refuse_writes(Duration how_long) {
   refusing_until_ = now() + how_long;
 }
 
+bool Cluster::may_lose_disk() const noexcept {
+  return now() >= down_until_ + options_.replication * 2 && now() >= refusing_until_;
+}
+
 void Cluster::lose_disk() {
-  if (now() < down_until_ + options_.replication * 2 || now() < refusing_until_) return;
-  const size_t server = unlucky_server();
+  if (may_lose_disk()) lose_disk_of(unlucky_server());
+}
+
+void Cluster::lose_disk_of(size_t server) {
   trace_.note("object server {} loses its disk", server);
   std::vector<std::string> names;
   for (auto& [name, object] : objects_) {
@@ -141,6 +152,41 @@ bool Cluster::known_blind(size_t proxy) const noexcept {
   return is_blind(proxies_[proxy]) && now() >= proxies_[proxy].blindness_known;
 }
 
+void Cluster::lie_in_wait(Duration how_long) {
+  constexpr Ambush kKinds[] = {Ambush::blindness, Ambush::unreadable, Ambush::unreadable,
+                               Ambush::lost_disk};
+  ambush_ = kKinds[chance_.below(std::size(kKinds))];
+  ambush_lasts_ = how_long;
+  reads_before_ = ambush_ == Ambush::lost_disk ? 0 : chance_.skewed(60);
+}
+
+bool Cluster::is_readable(size_t proxy, const std::string& name) {
+  if (ambush_ != Ambush::none && reads_before_ > 0) --reads_before_;
+  if (ambush_ != Ambush::none && reads_before_ == 0) {
+    const auto found = objects_.find(name);
+    const bool there = found != objects_.end() && found->second.is_there();
+    if (ambush_ == Ambush::blindness) {
+      begin_blindness(proxies_[proxy], chance_.between(Duration::zero(), milliseconds(50)),
+                      ambush_lasts_);
+      ambush_ = Ambush::none;
+    } else if (ambush_ == Ambush::unreadable && there) {
+      trace_.note("{} cannot be read", name);
+      unreadable_ = name;
+      unreadable_until_ = now() + ambush_lasts_;
+      ambush_ = Ambush::none;
+    } else if (ambush_ == Ambush::lost_disk && there && may_lose_disk()) {
+      const size_t server = lone_holder(found->second);
+      if (server != kNone && found->second.puts == 0) {
+        ambush_ = Ambush::none;
+        timeline_.after(chance_.between(milliseconds(1), seconds(3)), [this, server] {
+          if (may_lose_disk()) lose_disk_of(server);
+        });
+      }
+    }
+  }
+  return name != unreadable_ || now() >= unreadable_until_;
+}
+
 void Cluster::full(Duration how_long) {
   full_until_ = std::max(full_until_, now() + how_long);
 }
@@ -149,13 +195,14 @@ void Cluster::clear_up() {
   options_.missed = options_.error = options_.error_after = 0;
   options_.not_found_after = options_.bit_rot = 0;
   for (Proxy& proxy : proxies_) proxy.blind_after_anchor.reset();
+  ambush_ = Ambush::none;
 }
 
 bool Cluster::settled() const noexcept {
   const bool will_see =
       std::ranges::all_of(proxies_, [](const Proxy& proxy) { return now() >= proxy.blind_until; });
   return will_see && reachable() && now() >= full_until_ && now() >= down_until_ &&
-         now() >= refusing_until_;
+         now() >= refusing_until_ && now() >= unreadable_until_;
 }
 
 size_t Cluster::missing_server() {
@@ -421,7 +468,9 @@ void Cluster::read(size_t proxy, const HttpRequest& request, const Path& path, A
   const size_t missing = missing_server();
   const bool newest = header_of(request, "X-Newest") == "true";
   const bool unlucky = chance_.happens(options_.not_found_after);
-  auto found = objects_.find(path.container + "/" + path.object);
+  const std::string name = path.container + "/" + path.object;
+  if (!is_readable(proxy, name)) return answer(reply(proxy, 503));
+  auto found = objects_.find(name);
   const Copy* copy = nullptr;
   if (found != objects_.end() && newest) copy = newest_copy(found->second, missing);
   if (found != objects_.end() && !newest && !unlucky) copy = some_copy(found->second, missing);

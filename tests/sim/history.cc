@@ -345,9 +345,11 @@ void History::change_the_weather() {
 // server only; and an owner who is slow to learn of it.
 void History::trouble_an_attach(Gateway& gateway) {
   const Duration how_long = chance_.between(seconds(1), seconds(60));
-  const uint64_t dice = chance_.below(8);
+  const uint64_t dice = chance_.below(12);
   world_.trace.note("trouble for an attach: {}", dice);
-  if (dice < 2) {
+  if (dice >= 8) {
+    world_.cluster.lie_in_wait(how_long);
+  } else if (dice < 2) {
     world_.cluster.object_server_down(how_long);
   } else if (dice == 2) {
     world_.cluster.lose_disk();

@@ -1,5 +1,7 @@
 #include "tests/sim/network.h"
 
+#include "backend/object_store.h"
+
 namespace swiftness::sim {
 namespace {
 
