@@ -19,7 +19,7 @@ namespace {
 constexpr size_t kLanes = 8;
 constexpr size_t kFewest = 3;  // texts; fewer are done sooner one after the other, by OpenSSL
 constexpr size_t kBlock = 64;
-constexpr size_t kStagedBlocks = 64;  // per lane, before they are hashed
+constexpr size_t kStagedBlocks = 64;  // per lane: what is not in one piece
 
 using Lanes = uint32_t __attribute__((vector_size(4 * kLanes)));
 struct State {
@@ -97,41 +97,66 @@ void hash_blocks(State& state, const std::array<const std::byte*, kLanes>& at, s
   state = now;
 }
 
+// Whole blocks that lie one behind the other.
+struct Run {
+  const std::byte* at = nullptr;
+  size_t blocks = 0;
+};
+
 // A text and what MD5 puts behind it, as blocks: a one bit, zeros, and the length in bits.
 class Blocks {
  public:
   explicit Blocks(const BufferList& text)
       : pieces_(text.pieces()), left_(text.size()), bits_(text.size() * 8) {}
 
-  // The next blocks, at most so many; 0: that was all.
-  size_t next(std::byte* out, size_t most) {
-    if (ended_) return 0;
-    size_t filled = 0;
-    const size_t room = most * kBlock;
-    while (filled < room && left_ > 0) {
-      const Buffer& piece = pieces_[piece_];
-      const size_t taken = std::min(piece.size() - used_, room - filled);
-      if (taken > 0) std::memcpy(out + filled, piece.data() + used_, taken);
-      filled += taken;
-      left_ -= taken;
-      used_ += taken;
-      if (used_ == piece.size()) ++piece_, used_ = 0;
+  // The next blocks, where the text has them if they are whole there, or in `stage`. None: that was
+  // all.
+  Run next(std::span<std::byte> stage) {
+    if (ended_) return {};
+    pass_over_empty();
+    if (left_ > 0 && available() >= kBlock) {
+      const Run out{reinterpret_cast<const std::byte*>(pieces_[piece_].data()) + used_,
+                    available() / kBlock};
+      take(out.blocks * kBlock);
+      return out;
     }
-    if (filled == room) return most;
+    size_t filled = 0;
+    while (filled < stage.size() && left_ > 0) {
+      size_t taken = std::min(available(), stage.size() - filled);
+      // A long piece is hashed where it is, from its first whole block on.
+      if (available() >= kLongPiece) taken = std::min(taken, (kBlock - filled % kBlock) % kBlock);
+      if (taken == 0) return {stage.data(), filled / kBlock};
+      std::memcpy(stage.data() + filled, pieces_[piece_].data() + used_, taken);
+      filled += taken;
+      take(taken);
+    }
+    if (filled == stage.size()) return {stage.data(), filled / kBlock};
     // The end begins in here; its length may not fit any more.
-    if (!marked_) out[filled++] = std::byte{0x80};
+    if (!marked_) stage[filled++] = std::byte{0x80};
     marked_ = true;
     size_t end = (filled + kBlock - 1) / kBlock * kBlock;
-    if (end - filled < 8 && end < room) end += kBlock;
-    std::memset(out + filled, 0, end - filled);
+    if (end - filled < 8 && end < stage.size()) end += kBlock;
+    std::memset(stage.data() + filled, 0, end - filled);
     if (end - filled >= 8) {
-      store_le<uint64_t>(out + end - 8, bits_);
+      store_le<uint64_t>(stage.data() + end - 8, bits_);
       ended_ = true;
     }
-    return end / kBlock;
+    return {stage.data(), end / kBlock};
   }
 
  private:
+  static constexpr size_t kLongPiece = 8 * kBlock;
+
+  size_t available() const { return pieces_[piece_].size() - used_; }  // of the piece; left_ > 0
+  void take(size_t bytes) {
+    used_ += bytes;
+    left_ -= bytes;
+    pass_over_empty();
+  }
+  void pass_over_empty() {
+    while (left_ > 0 && available() == 0) ++piece_, used_ = 0;
+  }
+
   std::span<const Buffer> pieces_;
   size_t piece_ = 0;
   size_t used_ = 0;  // of that piece
@@ -143,7 +168,7 @@ class Blocks {
 
 struct Lane {
   std::optional<Blocks> blocks;  // nothing: there are fewer texts than lanes, or it has ended
-  size_t begin = 0, end = 0;     // staged blocks that are still to be hashed
+  Run run;                       // what of them is still to be hashed
   alignas(64) std::array<std::byte, kStagedBlocks * kBlock> staged;
 };
 
@@ -165,25 +190,32 @@ std::vector<std::string> side_by_side(std::span<const BufferList> texts) {
               Lanes{} + 0x10325476};
   for (;;) {
     size_t count = 0;  // what every lane that has something to hash has of it
-    std::array<const std::byte*, kLanes> at;
     for (size_t i = 0; i < kLanes; ++i) {
       Lane& lane = (*lanes)[i];
-      if (lane.blocks && lane.begin == lane.end) {
-        lane.begin = 0;
-        lane.end = lane.blocks->next(lane.staged.data(), kStagedBlocks);
-        if (lane.end == 0) {
+      if (lane.blocks && lane.run.blocks == 0) {
+        lane.run = lane.blocks->next(lane.staged);
+        if (lane.run.blocks == 0) {
           out[i] = digest_of(state, i);
           lane.blocks.reset();
         }
       }
-      const size_t left = lane.end - lane.begin;
+      const size_t left = lane.run.blocks;
       if (left > 0) count = count == 0 ? left : std::min(count, left);
-      at[i] = lane.staged.data() + lane.begin * kBlock;
     }
     if (count == 0) return out;
-    hash_blocks(state, at, count);  // a lane without a text hashes what is there, for nothing
+    std::array<const std::byte*, kLanes> at;
+    const Lane& busy =
+        *std::ranges::find_if(*lanes, [](const Lane& lane) { return lane.run.blocks > 0; });
+    for (size_t i = 0; i < kLanes; ++i) {
+      Lane& lane = (*lanes)[i];
+      // A lane without a text hashes another one's, for nothing.
+      at[i] = lane.run.blocks > 0 ? lane.run.at : busy.run.at;
+    }
+    hash_blocks(state, at, count);
     for (Lane& lane : *lanes) {
-      if (lane.blocks) lane.begin += count;
+      if (lane.run.blocks == 0) continue;
+      lane.run.at += count * kBlock;
+      lane.run.blocks -= count;
     }
   }
 }

@@ -19,7 +19,7 @@ constexpr size_t kThreads = 4;
 // which spares the kernel memory, a copy, and writing back.
 constexpr size_t kPage = 4096;
 constexpr size_t kLarge = 32 * 1024;
-constexpr size_t kDirectAtOnce = 256 * 1024;
+constexpr size_t kDirectAtOnce = 1024 * 1024;
 
 // The disk wants its data in whole pages of memory; buffers begin anywhere.
 Result<void> write_direct(int file, uint64_t offset, const BufferList& data) {

@@ -5,8 +5,8 @@
 namespace swiftness {
 namespace {
 
-// 4 MiB, and its frames' headers: a request costs Swift as much as one or two MiB of data.
-constexpr uint32_t kMostGetUnits = (4 << 20) / kSectorBytes + 64;
+// 8 MiB, and its frames' headers: a request costs Swift as much as one or two MiB of data.
+constexpr uint32_t kMostGetUnits = (8 << 20) / kSectorBytes + 64;
 constexpr size_t kMostPrefetches = 16;  // under way at once, of all streams
 constexpr size_t kGetsOfBring = 4;      // under way at once, of one bring()
 constexpr size_t kMostLogWalks = 256;   // chunks in which it is known where frames begin

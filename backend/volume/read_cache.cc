@@ -11,7 +11,8 @@
 namespace swiftness {
 namespace {
 
-constexpr size_t kFramesInBatch = 16;      // written at once: 1 MiB
+constexpr size_t kFramesInBatch = 16;                     // written at once: 1 MiB
+constexpr auto kGathers = std::chrono::milliseconds(20);  // waits so long for a full batch
 constexpr uint32_t kEntriesAtOnce = 8192;  // read at start-up: 1 MiB, a millisecond of work
 
 uint64_t random_life() {
@@ -168,6 +169,8 @@ void ReadCache::insert(const FrameKey& key, Buffer raw) {
 
 Async<void> ReadCache::write_behind() {
   while (in_use_) {
+    if (waiting() > 0) co_await gather();
+    if (!in_use_) break;
     const std::vector<Writing> batch = next_batch();
     if (batch.empty()) {
       changed_.notify_all();  // whoever waits for the file to catch up: it has
@@ -187,6 +190,13 @@ Async<void> ReadCache::write_behind() {
     writing_ = 0;
   }
   co_return Result<void>();
+}
+
+// Frames of a stream come one by one; the disk likes them by the batch.
+Task ReadCache::gather() {
+  const uint64_t enough = std::min<uint64_t>(kFramesInBatch, backlog());
+  const TimePoint until = now() + kGathers;
+  while (in_use_ && waiting() < enough && now() < until) co_await changed_.wait_for(until - now());
 }
 
 // Frames that came since, each with the slot it gets. Whatever was there is not in the index any
@@ -315,9 +325,12 @@ uint64_t ReadCache::room() const noexcept {
   return memory_.capacity().value() / FrameMemory::kFullFrameCost;
 }
 
+uint64_t ReadCache::backlog() const noexcept {
+  return memory_.capacity().value() / FrameMemory::kFullFrameCost / 4;
+}
+
 Task ReadCache::catch_up() {
-  const uint64_t backlog = memory_.capacity().value() / FrameMemory::kFullFrameCost / 4;
-  while (in_use_ && waiting() > backlog) co_await changed_.wait();
+  while (in_use_ && waiting() > backlog()) co_await changed_.wait();
 }
 
 }  // namespace swiftness

@@ -95,6 +95,8 @@ class ReadCache {
   Async<void> load_entries();
   void take_over(uint32_t first_slot, const Buffer& entries);
   Async<void> write_behind();
+  Task gather();                      // until there is a batch to write, or for a moment
+  uint64_t backlog() const noexcept;  // frames that may wait without anybody waiting for them
   std::vector<Writing> next_batch();
   Async<void> write_frames(const std::vector<Writing>& batch);
   Async<void> write_entries(const std::vector<Writing>& batch);

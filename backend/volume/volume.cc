@@ -10,10 +10,10 @@
 namespace swiftness {
 namespace {
 
-// Ahead of sequential readers, in sectors: 256 KiB to 16 MiB of each, all of them together half of
+// Ahead of sequential readers, in sectors: 256 KiB to 32 MiB of each, all of them together half of
 // what memory holds, so that none drives out what another has not read yet.
 ReadAhead::Options read_ahead_of(const VolumeOptions& options) {
-  return {512, 32768, options.read_memory.value() / 2 / kSectorBytes};
+  return {512, 65536, options.read_memory.value() / 2 / kSectorBytes};
 }
 
 VolumeOptions with_workers(VolumeOptions options, const Executor& otherwise) {
