@@ -10,7 +10,8 @@ constexpr size_t kEraBytes = 24 + 8 + 8 + 8;
 constexpr size_t kChangeBytes = 4 + 4 + 8;
 constexpr size_t kLedgerEntryBytes = 16;
 constexpr uint32_t kCountedBit = 1u << 31;
-constexpr uint64_t kMostPages = uint64_t{64} << 15;  // 64 TiB
+constexpr uint64_t kMostPages = kMostDiskPages + 1;  // the last one is for metadata
+constexpr uint64_t kMostSegments = (kMostPages + kSegmentPages - 1) / kSegmentPages;
 
 void put_place(Writer& out, const MapPlace& at) {
   out.number(at.object);
@@ -86,7 +87,7 @@ Result<Root> decode_root(const Uuid& volume, std::span<const std::byte> bytes) {
     Root::Segment segment;
     segment.index = in->number<uint32_t>();
     segment.at = get_place(*in);
-    if (segment.index >= kMostPages / kSegmentPages) in->fail();
+    if (segment.index >= kMostSegments) in->fail();
     out.segments.push_back(segment);
   }
   const size_t runs = in->count(kPlaceBytes);
@@ -120,7 +121,7 @@ Result<IndexSegment> decode_segment(const Uuid& volume, std::span<const std::byt
   if (!in) return in.error();
   IndexSegment out;
   out.index = in->number<uint32_t>();
-  if (out.index >= kMostPages / kSegmentPages) in->fail();
+  if (out.index >= kMostSegments) in->fail();
   const size_t entries = in->count(2 + kPlaceBytes);
   for (size_t i = 0; i < entries; ++i) {
     IndexSegment::Entry entry;

@@ -267,10 +267,14 @@ Async<std::vector<ExtentMap::Piece>> Volume::look_up(SectorRange range) {
 }
 
 Async<BufferList> Volume::read(BlockRange range) {
+  return read_online(sectors_of(range));
+}
+
+Async<BufferList> Volume::read_online(SectorRange sectors) {
   Result<void> online = check_online();
   if (!online) co_return online.error();
   Gate::Pass pass(gate_);
-  Result<BufferList> data = co_await read_sectors(sectors_of(range));
+  Result<BufferList> data = co_await read_sectors(sectors);
   if (!data && data.error().code() == ErrorCode::corrupt) {
     // Another gateway that took the volume over deletes what its map does not need. What is missing
     // is damage only as long as the volume is ours.
@@ -413,10 +417,14 @@ void Volume::make_room_in_chunk(size_t bytes, size_t entries) {
 
 Async<void> Volume::write(BlockRange range, BufferList data, Durability durability,
                           TicketPtr ticket) {
+  return write_online(sectors_of(range), std::move(data), durability, std::move(ticket));
+}
+
+Async<void> Volume::write_online(SectorRange sectors, BufferList data, Durability durability,
+                                 TicketPtr ticket) {
   Result<void> online = check_online();
   if (!online) co_return online;
   Gate::Pass pass(gate_);
-  const SectorRange sectors = sectors_of(range);
   CHECK(data.size() == sectors.count.value() * kSectorBytes);
   if (data.empty()) co_return Result<void>();
   if (data.size() > ChunkBuilder::kMostWriteBytes) {

@@ -114,6 +114,9 @@ class Volume final : public BlockDevice {
   ByteCount prefetch_room() const override;
   Async<void> flush() override;
   Async<std::vector<AllocationPiece>> allocation(BlockRange range) override;
+  bool keeps_metadata() const noexcept override { return true; }
+  Async<Bytes> load_metadata(MetadataKey key) override;
+  Async<void> store_metadata(MetadataKey key, Bytes record) override;  // at most kMostMetadata
   Usage usage() const override;
   void observe(BlockDeviceObserver* observer) override { observer_ = observer; }
 
@@ -137,7 +140,10 @@ class Volume final : public BlockDevice {
   };
 
   Async<std::vector<ExtentMap::Piece>> look_up(SectorRange range);
+  Async<BufferList> read_online(SectorRange sectors);
   Async<BufferList> read_sectors(SectorRange sectors);
+  Async<void> write_online(SectorRange sectors, BufferList data, Durability durability,
+                           TicketPtr ticket);
   Async<void> admit(uint64_t bytes, size_t extents, TicketPtr ticket);
 
   void make_room_in_chunk(size_t bytes, size_t entries);

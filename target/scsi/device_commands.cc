@@ -83,9 +83,21 @@ ScsiResult answer_request_sense(LogicalUnit& unit, const Command& command) {
 // ---- MODE SENSE, SPC-5 6.15 and 6.16
 // -------------------------------------------------------------
 
+namespace {
+
+ModeValues mode_values(const LogicalUnit& unit) {
+  ModeValues values;
+  values.current = unit.mode();
+  values.defaults = unit.default_mode();
+  if (unit.device().keeps_metadata()) values.saved = unit.saved_mode();
+  return values;
+}
+
+}  // namespace
+
 Checked check_mode_sense(const LogicalUnit& unit, const Cdb& cdb) {
   ModeSenseCdb mode_sense = decode_mode_sense(cdb);
-  std::variant<Bytes, Sense> data = mode_sense_data(mode_sense, {}, unit.geometry());
+  std::variant<Bytes, Sense> data = mode_sense_data(mode_sense, mode_values(unit), unit.geometry());
   if (const Sense* sense = std::get_if<Sense>(&data)) return *sense;
   return to_initiator(mode_sense.allocation_length);
 }
@@ -93,9 +105,7 @@ Checked check_mode_sense(const LogicalUnit& unit, const Cdb& cdb) {
 ScsiResult answer_mode_sense(LogicalUnit& unit, const Command& command) {
   ModeSenseCdb mode_sense = decode_mode_sense(command.cdb);
   const LogicalUnit::Nexus* nexus = unit.nexus(command.nexus);
-  ModeValues values;
-  values.current = unit.mode();
-  values.defaults = unit.default_mode();
+  ModeValues values = mode_values(unit);
   values.write_protected = nexus && unit.is_write_protected(*nexus);
   std::variant<Bytes, Sense> data = mode_sense_data(mode_sense, values, unit.geometry());
   return parameter_data(std::move(std::get<Bytes>(data)), mode_sense.allocation_length);
@@ -104,34 +114,40 @@ ScsiResult answer_mode_sense(LogicalUnit& unit, const Command& command) {
 // ---- MODE SELECT, SPC-5 6.13 and 6.14
 // ------------------------------------------------------------
 
-Checked check_mode_select(const LogicalUnit&, const Cdb& cdb) {
+Checked check_mode_select(const LogicalUnit& unit, const Cdb& cdb) {
   const ModeSelectCdb mode_select = decode_mode_select(cdb);
   if (!mode_select.page_format) return invalid_field_in_cdb(1, 4);  // vendor-specific lists
-  if (mode_select.save_pages) return invalid_field_in_cdb(1, 0);    // PS=0 in every page
+  // Without a place to save them, PS is 0 in every page.
+  if (mode_select.save_pages && !unit.device().keeps_metadata()) return invalid_field_in_cdb(1, 0);
   return Transfer{TransferPlan::Direction::from_initiator, mode_select.parameter_list_length};
 }
 
 asio::awaitable<ScsiResult> run_mode_select(LogicalUnit& unit, Command command, BufferList data_out,
                                             TicketPtr ticket) {
-  const bool ten = decode_mode_select(command.cdb).ten;
+  const ModeSelectCdb mode_select = decode_mode_select(command.cdb);
   const Buffer list = data_out.flatten();
   std::variant<ModeParameters, Sense> parsed =
-      parse_mode_select_list(list.bytes(), ten, unit.mode(), unit.geometry());
+      parse_mode_select_list(list.bytes(), mode_select.ten, unit.mode(), unit.geometry());
   if (const Sense* sense = std::get_if<Sense>(&parsed)) co_return check_condition(*sense);
   const ModeParameters wanted = std::get<ModeParameters>(parsed);
-  if (!unit.write_cache() || wanted.write_cache) {
-    unit.set_mode(wanted, command.nexus);
-    co_return ScsiResult{};
-  }
-  // What the cache holds goes to the medium first (SBC-4 6.5.6). Writes that were let into it end
-  // before, later ones wait: none is told GOOD for data in a cache that is said to be off.
   const BlockRange everything{Lba(0), unit.geometry().blocks};
-  RangeLocks::Hold hold(unit.range_locks(), everything, Sharing::exclusive, ticket);
-  if (!hold.granted()) co_await hold.turn();
-  if (ticket->cancelled) co_return ended_with(Status::task_aborted);
-  Result<void> flushed = co_await unit.device().flush();
-  if (!flushed) co_return failed(unit, command, flushed.error(), MediumAccess::write);
-  if (ticket->cancelled) co_return ended_with(Status::task_aborted);
+  std::optional<RangeLocks::Hold> hold;
+  if (unit.write_cache() && !wanted.write_cache) {
+    // What the cache holds goes to the medium first (SBC-4 6.5.6). Writes that were let into it end
+    // before, later ones wait: none is told GOOD for data in a cache that is said to be off.
+    hold.emplace(unit.range_locks(), everything, Sharing::exclusive, ticket);
+    if (!hold->granted()) co_await hold->turn();
+    if (ticket->cancelled) co_return ended_with(Status::task_aborted);
+    Result<void> flushed = co_await unit.device().flush();
+    if (!flushed) co_return failed(unit, command, flushed.error(), MediumAccess::write);
+    if (ticket->cancelled) co_return ended_with(Status::task_aborted);
+  }
+  if (mode_select.save_pages) {
+    Result<void> saved =
+        co_await unit.device().store_metadata(MetadataKey::mode_pages, encode(wanted));
+    if (!saved) co_return failed(unit, command, saved.error(), MediumAccess::write);
+    unit.set_saved_mode(wanted);
+  }
   unit.set_mode(wanted, command.nexus);
   co_return ScsiResult{};
 }

@@ -58,6 +58,7 @@ LogicalUnit::LogicalUnit(BlockDevice& device, LogicalUnitOptions options)
       identity_(identity_from(device, options_)),
       capacity_(device.geometry().blocks),
       mode_(default_mode()),
+      saved_mode_(default_mode()),
       has_loaded_metadata_(!device.keeps_metadata()),
       tasks_(options_.tasks) {
   CHECK(capacity_.value() > 0);
@@ -243,7 +244,7 @@ std::optional<ScsiResult> LogicalUnit::refusal(const CommandDescriptor& descript
 // Mode parameters go back to the defaults with it (SPC-5 6.13).
 void LogicalUnit::reset() {
   clear_task_set();
-  mode_ = default_mode();
+  mode_ = saved_mode_;
   reserved_by_.reset();
   raise(asc::kLogicalUnitReset);
 }
@@ -347,12 +348,17 @@ bool LogicalUnit::needs_metadata(const Command& command) const {
 Async<void> LogicalUnit::load_metadata() {
   Result<Bytes> record = co_await device_.load_metadata(MetadataKey::reservations);
   if (!record) co_return record.error();
+  Result<Bytes> mode_record = co_await device_.load_metadata(MetadataKey::mode_pages);
+  if (!mode_record) co_return mode_record.error();
   if (has_loaded_metadata_) co_return Result<void>();  // another command was faster
   std::optional<Reservations> reservations = Reservations::decode(*record);
   if (!reservations) {
     co_return Error(ErrorCode::corrupt, "the record of persistent reservations is damaged");
   }
+  std::optional<ModeParameters> mode = decode_mode(*mode_record, default_mode());
+  if (!mode) co_return Error(ErrorCode::corrupt, "the record of saved mode pages is damaged");
   reservations_ = std::move(*reservations);
+  mode_ = saved_mode_ = *mode;
   has_loaded_metadata_ = true;
   co_return Result<void>();
 }

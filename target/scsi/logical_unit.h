@@ -81,6 +81,7 @@ class LogicalUnit final : private BlockDeviceObserver {
   // --- for the commands
   // ---------------------------------------------------------------------------
   BlockDevice& device() noexcept { return device_; }
+  const BlockDevice& device() const noexcept { return device_; }
   Geometry geometry() const noexcept { return device_.geometry(); }
   DeviceState state() const noexcept { return device_.state(); }
   const Identity& identity() const noexcept { return identity_; }
@@ -108,6 +109,8 @@ class LogicalUnit final : private BlockDeviceObserver {
 
   const ModeParameters& mode() const noexcept { return mode_; }
   ModeParameters default_mode() const noexcept { return {.write_cache = options_.write_cache}; }
+  const ModeParameters& saved_mode() const noexcept { return saved_mode_; }
+  void set_saved_mode(const ModeParameters& mode) { saved_mode_ = mode; }
   void set_mode(const ModeParameters& mode, NexusId by);  // tells the other nexuses (2A/01)
   bool write_cache() const noexcept { return mode_.write_cache; }
   Nexus* nexus(NexusId id);  // null when it is not, or no longer, attached
@@ -139,6 +142,7 @@ class LogicalUnit final : private BlockDeviceObserver {
   Identity identity_;
   BlockCount capacity_;  // as the initiators know it
   ModeParameters mode_;
+  ModeParameters saved_mode_;  // what a reset goes back to; the defaults where none were saved
   Reservations reservations_;
   std::optional<NexusId> reserved_by_;  // by RESERVE of SPC-2
   std::vector<uint16_t> target_port_ids_;

@@ -275,4 +275,28 @@ std::variant<ModeParameters, Sense> parse_mode_select_list(std::span<const std::
   return parameters;
 }
 
+// ---- saved ones: a version and a byte of flags ------------------------------------------------
+
+constexpr std::byte kSavedVersion{1};
+constexpr uint8_t kSavedWriteCache = 1, kSavedDescriptorSense = 2, kSavedWriteProtect = 4;
+constexpr uint8_t kSavedFlags = kSavedWriteCache | kSavedDescriptorSense | kSavedWriteProtect;
+
+Bytes encode(const ModeParameters& mode) {
+  uint8_t flags = 0;
+  if (mode.write_cache) flags |= kSavedWriteCache;
+  if (mode.descriptor_sense) flags |= kSavedDescriptorSense;
+  if (mode.software_write_protect) flags |= kSavedWriteProtect;
+  return {kSavedVersion, std::byte{flags}};
+}
+
+std::optional<ModeParameters> decode_mode(std::span<const std::byte> record,
+                                          const ModeParameters& defaults) {
+  if (record.empty()) return defaults;
+  if (record.size() != 2 || record[0] != kSavedVersion) return std::nullopt;
+  const auto flags = std::to_integer<uint8_t>(record[1]);
+  if ((flags & ~kSavedFlags) != 0) return std::nullopt;
+  return ModeParameters{(flags & kSavedWriteCache) != 0, (flags & kSavedDescriptorSense) != 0,
+                        (flags & kSavedWriteProtect) != 0};
+}
+
 }  // namespace swiftness::scsi

@@ -37,4 +37,10 @@ std::variant<ModeParameters, Sense> parse_mode_select_list(std::span<const std::
                                                            bool ten, const ModeParameters& current,
                                                            const Geometry& geometry);
 
+// What SP=1 saves, for a device's metadata. decode() of what encode() did not make, and was not
+// empty, is nothing; an empty record is as good as the defaults.
+Bytes encode(const ModeParameters& mode);
+std::optional<ModeParameters> decode_mode(std::span<const std::byte> record,
+                                          const ModeParameters& defaults);
+
 }  // namespace swiftness::scsi

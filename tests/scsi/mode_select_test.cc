@@ -176,5 +176,63 @@ TEST_F(ModeSelect, OtherFormatsAndSavingAreRefused) {
   EXPECT_EQ(select6(std::string("00000000") + kCacheOff, 0x11), "05/24/00") << "SP=1";
 }
 
+// ---- saved parameters -------------------------------------------------------------------------
+
+std::string with_ps(std::string page) {
+  page[0] = static_cast<char>(page[0] + 8);  // PS
+  return squeezed(page);
+}
+
+TEST_F(ModeSelect, SavedPagesSurviveRestartAndReset) {
+  device_.keep_metadata();
+  start();
+  EXPECT_EQ(page(0x08), with_ps(kCacheOn));
+  EXPECT_EQ(select6(std::string("00000000") + kCacheOff, 0x11), kGood);
+  EXPECT_EQ(select6(std::string("00000000") + kDescriptorSense), kGood) << "for now only";
+  EXPECT_EQ(page(0x0a), with_ps(kDescriptorSense));
+  EXPECT_EQ(page(0xc8), with_ps(kCacheOff)) << "saved values";
+  EXPECT_EQ(page(0xca), with_ps(kPlainControl));
+  EXPECT_EQ(page(0x88), with_ps(kCacheOn)) << "defaults";
+  router_.reset(lun_to_field(0), nexus_);
+  EXPECT_EQ(sense_of(kTestUnitReady), "06/29/03");
+  EXPECT_EQ(page(0x08), with_ps(kCacheOff));
+  EXPECT_EQ(page(0x0a), with_ps(kPlainControl));
+
+  restart();
+  nexus_ = log_in();
+  EXPECT_EQ(page(0x08), with_ps(kCacheOff));
+  send(kWrite, pattern(512, 0));
+  EXPECT_EQ(device_.last_durability(), Durability::flushed);
+}
+
+TEST_F(ModeSelect, WhatCannotBeSavedIsNotSetEither) {
+  device_.keep_metadata();
+  start();
+  device_.fail_with(ErrorCode::unavailable);
+  EXPECT_EQ(select6(std::string("00000000") + kDescriptorSense, 0x11), kBusy);
+  device_.fail_with(std::nullopt);
+  EXPECT_EQ(page(0x0a), with_ps(kPlainControl));
+}
+
+TEST_F(ModeSelect, AnEmptyListSavesWhatIs) {
+  device_.keep_metadata();
+  start();
+  EXPECT_EQ(select6(std::string("00000000") + kCacheOff), kGood);
+  EXPECT_EQ(select6("", 0x11), kGood);
+  EXPECT_EQ(page(0xc8), with_ps(kCacheOff));
+}
+
+TEST(SavedMode, IsReadBackAsItWas) {
+  const ModeParameters defaults{};
+  for (int bits = 0; bits < 8; ++bits) {
+    const ModeParameters mode{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
+    EXPECT_EQ(decode_mode(encode(mode), defaults), mode);
+  }
+  EXPECT_EQ(decode_mode({}, defaults), defaults);
+  for (const char* damaged : {"01", "0207", "0108", "010700"}) {
+    EXPECT_EQ(decode_mode(bytes_of(damaged), defaults), std::nullopt) << damaged;
+  }
+}
+
 }  // namespace
 }  // namespace swiftness::scsi::test

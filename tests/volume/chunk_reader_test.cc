@@ -210,14 +210,14 @@ TEST_F(ChunkReaderTest, ASequentialReaderIsWaitedFor) {
     ASSERT_TRUE(gateway_->holds(at, 64, 1));
     settle();  // the reader thinks; what was begun for it arrives
   }
-  EXPECT_LE(gets(), 30u) << "about one for each 4 MiB";
+  EXPECT_LE(gets(), 18u) << "about one for each 8 MiB";
   EXPECT_LE(gateway_->volume.status().reads.misses, 3u);
   EXPECT_LE(gateway_->volume.status().reads.from_store, ByteCount(kBytes + kBytes / 32));
 }
 
 TEST_F(ChunkReaderTest, SeveralLargeGetsAreUnderWayForAStream) {
   attach();
-  for (uint64_t at = 0; at < 131072; at += 8192) ASSERT_TRUE(gateway_->write(at, 8192, 1).ok());
+  for (uint64_t at = 0; at < 262144; at += 8192) ASSERT_TRUE(gateway_->write(at, 8192, 1).ok());
   store_and_reattach();
   for (uint64_t at = 0; at < 65536; at += 512) {
     ASSERT_TRUE(gateway_->holds(at, 512, 1));
