@@ -57,7 +57,12 @@ struct Usage {
 enum class Prefetched { all, part };
 
 // What a logical unit keeps with its volume, beside the data (I6): one small record for each key.
-enum class MetadataKey : uint8_t { reservations, mode_pages };
+enum class MetadataKey : uint8_t {
+  reservations,
+  mode_pages,
+  identifying_information,  // of the peripheral device
+  text_identification,
+};
 
 enum class DeviceState {
   attaching,  // identity and geometry are known, data are not served yet

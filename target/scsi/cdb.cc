@@ -158,6 +158,10 @@ ReportTargetPortGroupsCdb decode_report_target_port_groups(const Cdb& cdb) {
   return {static_cast<uint8_t>(cdb[1] >> 5), be<uint32_t>(cdb, 6)};
 }
 
+IdentifyingInformationCdb decode_identifying_information(const Cdb& cdb) {
+  return {static_cast<uint8_t>(cdb[10] >> 1), be<uint32_t>(cdb, 6)};
+}
+
 LogSenseCdb decode_log_sense(const Cdb& cdb) {
   LogSenseCdb out;
   out.save_parameters = bit(cdb, 1, 0);

@@ -57,6 +57,7 @@ inline constexpr uint8_t kWriteAtomic16 = 0x9c;
 inline constexpr uint8_t kServiceActionIn16 = 0x9e;
 inline constexpr uint8_t kReportLuns = 0xa0;
 inline constexpr uint8_t kMaintenanceIn = 0xa3;
+inline constexpr uint8_t kMaintenanceOut = 0xa4;
 inline constexpr uint8_t kRead12 = 0xa8;
 inline constexpr uint8_t kWrite12 = 0xaa;
 inline constexpr uint8_t kWriteAndVerify12 = 0xae;
@@ -67,6 +68,8 @@ inline constexpr uint8_t kReadDefectData12 = 0xb7;
 namespace service_action {
 inline constexpr uint8_t kReadCapacity16 = 0x10;                 // of SERVICE ACTION IN(16)
 inline constexpr uint8_t kGetLbaStatus = 0x12;                   // of SERVICE ACTION IN(16)
+inline constexpr uint8_t kReportIdentifyingInformation = 0x05;   // of MAINTENANCE IN
+inline constexpr uint8_t kSetIdentifyingInformation = 0x06;      // of MAINTENANCE OUT
 inline constexpr uint8_t kReportTargetPortGroups = 0x0a;         // of MAINTENANCE IN
 inline constexpr uint8_t kReportSupportedOperationCodes = 0x0c;  // of MAINTENANCE IN
 inline constexpr uint8_t kReportSupportedTaskManagementFunctions = 0x0d;  // of MAINTENANCE IN
@@ -193,6 +196,12 @@ struct ReportTargetPortGroupsCdb {  // SPC-5 6.37
   uint32_t allocation_length = 0;
 };
 ReportTargetPortGroupsCdb decode_report_target_port_groups(const Cdb& cdb);
+
+struct IdentifyingInformationCdb {  // SPC-5 6.31 and 6.43
+  uint8_t type = 0;
+  uint32_t length = 0;  // ALLOCATION LENGTH or PARAMETER LIST LENGTH
+};
+IdentifyingInformationCdb decode_identifying_information(const Cdb& cdb);
 
 struct LogSenseCdb {  // SPC-5 6.8
   bool save_parameters = false;

@@ -69,6 +69,15 @@ Checked check_write_atomic(const LogicalUnit& unit, const Cdb& cdb);
 asio::awaitable<ScsiResult> run_write_atomic(LogicalUnit& unit, Command command,
                                              BufferList data_out, TicketPtr ticket);
 
+// ---- identifying_information.cc: names that administrators give to a logical unit ----------------
+Checked check_report_identifying_information(const LogicalUnit& unit, const Cdb& cdb);
+asio::awaitable<ScsiResult> run_report_identifying_information(LogicalUnit& unit, Command command,
+                                                               BufferList data_out,
+                                                               TicketPtr ticket);
+Checked check_set_identifying_information(const LogicalUnit& unit, const Cdb& cdb);
+asio::awaitable<ScsiResult> run_set_identifying_information(LogicalUnit& unit, Command command,
+                                                            BufferList data_out, TicketPtr ticket);
+
 // ---- report_commands.cc: what the unit can do and has done -------------------------------------
 Checked check_report_operation_codes(const LogicalUnit& unit, const Cdb& cdb);
 ScsiResult answer_report_operation_codes(LogicalUnit& unit, const Command& command);

@@ -268,8 +268,12 @@ bool LogicalUnit::abort_task(NexusId nexus, TaskTag tag) {
 void LogicalUnit::set_mode(const ModeParameters& mode, NexusId by) {
   if (mode == mode_) return;
   mode_ = mode;
+  raise_for_others(by, asc::kModeParametersChanged);
+}
+
+void LogicalUnit::raise_for_others(NexusId by, AdditionalSense condition) {
   for (auto& [id, nexus] : nexuses_) {
-    if (NexusId(id) != by) nexus.attentions.raise(asc::kModeParametersChanged);
+    if (NexusId(id) != by) nexus.attentions.raise(condition);
   }
 }
 

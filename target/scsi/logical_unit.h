@@ -74,6 +74,7 @@ class LogicalUnit final : private BlockDeviceObserver {
 
   void raise(AdditionalSense condition);  // a unit attention for every nexus
   void raise(NexusId id, AdditionalSense condition);
+  void raise_for_others(NexusId by, AdditionalSense condition);
   void clear(NexusId id, AdditionalSense condition);
   // QUERY ASYNCHRONOUS EVENT: what a unit attention would report, which stays pending.
   std::optional<AsynchronousEvent> query_asynchronous_event(NexusId id);

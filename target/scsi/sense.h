@@ -62,6 +62,7 @@ inline constexpr AdditionalSense kCommandSequenceError{0x2c, 0x00};
 inline constexpr AdditionalSense kCommandsClearedByAnotherInitiator{0x2f, 0x00};
 inline constexpr AdditionalSense kSavingNotSupported{0x39, 0x00};
 inline constexpr AdditionalSense kLogicalUnitFailedSelfTest{0x3e, 0x03};
+inline constexpr AdditionalSense kDeviceIdentifierChanged{0x3f, 0x05};
 inline constexpr AdditionalSense kReportedLunsChanged{0x3f, 0x0e};
 inline constexpr AdditionalSense kInternalTargetFailure{0x44, 0x00};
 inline constexpr AdditionalSense kSomeCommandsClearedByIscsiProtocolEvent{0x47, 0x7f};
