@@ -180,7 +180,7 @@ TEST(ConnectionLoss, AlsoThePlaceOfTheOnlyOne) {
 TEST(ConnectionLoss, EachConnectionIsPingedAndADeadOneIsAnnounced) {
   IscsiLimits limits;
   limits.ping_after = milliseconds(100);
-  limits.ping_timeout = milliseconds(300);
+  limits.ping_timeout = milliseconds(2000);  // of the login of both, too
   TestTarget target(limits);
   JoinedConnections session(target, 2);
   RawInitiator& alive = session.by(0);  // connection 1 says nothing any more

@@ -153,28 +153,34 @@ bool Cluster::known_blind(size_t proxy) const noexcept {
 }
 
 void Cluster::lie_in_wait(Duration how_long) {
-  constexpr Ambush kKinds[] = {Ambush::blindness, Ambush::unreadable, Ambush::unreadable,
-                               Ambush::lost_disk};
+  constexpr Ambush kKinds[] = {Ambush::blindness, Ambush::blindness, Ambush::unreadable,
+                               Ambush::unreadable, Ambush::lost_disk};
   ambush_ = kKinds[chance_.below(std::size(kKinds))];
   ambush_lasts_ = how_long;
-  reads_before_ = ambush_ == Ambush::lost_disk ? 0 : chance_.skewed(60);
+  ambush_token_ = std::max(newest_token_ + 1, oldest_token_);
+  constexpr const char* kReads[] = {"chunk/", "chunk/", "chunk/", "start/", "root/", ""};
+  ambush_on_ = kReads[chance_.below(std::size(kReads))];
+  reads_before_ = ambush_ == Ambush::lost_disk ? 0 : chance_.skewed(ambush_on_.empty() ? 30 : 6);
 }
 
-bool Cluster::is_readable(size_t proxy, const std::string& name) {
-  if (ambush_ != Ambush::none && reads_before_ > 0) --reads_before_;
-  if (ambush_ != Ambush::none && reads_before_ == 0) {
-    const auto found = objects_.find(name);
-    const bool there = found != objects_.end() && found->second.is_there();
+bool Cluster::is_readable(size_t proxy, uint64_t token, const std::string& name) {
+  const auto found = objects_.find(name);
+  const bool awaited = ambush_ != Ambush::none && token == ambush_token_ &&
+                       name.find(ambush_on_) != std::string::npos && found != objects_.end() &&
+                       found->second.is_there();
+  if (awaited && reads_before_ > 0) {
+    --reads_before_;
+  } else if (awaited) {
     if (ambush_ == Ambush::blindness) {
-      begin_blindness(proxies_[proxy], chance_.between(Duration::zero(), milliseconds(50)),
-                      ambush_lasts_);
+      const Duration longest = milliseconds(chance_.one_in(2) ? 0 : 50);
+      begin_blindness(proxies_[proxy], chance_.between(Duration::zero(), longest), ambush_lasts_);
       ambush_ = Ambush::none;
-    } else if (ambush_ == Ambush::unreadable && there) {
+    } else if (ambush_ == Ambush::unreadable) {
       trace_.note("{} cannot be read", name);
       unreadable_ = name;
       unreadable_until_ = now() + ambush_lasts_;
       ambush_ = Ambush::none;
-    } else if (ambush_ == Ambush::lost_disk && there && may_lose_disk()) {
+    } else if (may_lose_disk()) {
       const size_t server = lone_holder(found->second);
       if (server != kNone && found->second.puts == 0) {
         ambush_ = Ambush::none;
@@ -464,12 +470,13 @@ const Cluster::Copy* Cluster::some_copy(const Object& object, size_t missing) {
 }
 
 void Cluster::read(size_t proxy, const HttpRequest& request, const Path& path, Answer answer) {
+  const std::string name = path.container + "/" + path.object;
+  const bool readable = is_readable(proxy, number_in(header_of(request, "X-Auth-Token")), name);
   if (!sees_container(proxy, path.container)) return answer(reply(proxy, 404));
+  if (!readable) return answer(reply(proxy, 503));
   const size_t missing = missing_server();
   const bool newest = header_of(request, "X-Newest") == "true";
   const bool unlucky = chance_.happens(options_.not_found_after);
-  const std::string name = path.container + "/" + path.object;
-  if (!is_readable(proxy, name)) return answer(reply(proxy, 503));
   auto found = objects_.find(name);
   const Copy* copy = nullptr;
   if (found != objects_.end() && newest) copy = newest_copy(found->second, missing);

@@ -23,7 +23,8 @@
 //                   presence() with all its retries, which is what the anchor rule needs; it likes
 //                   to begin right after an anchor was seen, and to strike one proxy alone
 //   one object      all servers of one object do not answer those who want to read it
-//   worst luck      the server that fails is often one that alone has a copy of something; a disk is
+//   worst luck      the server that fails is often one that alone has a copy of something; a disk
+//   is
 //                   lost right after somebody was shown what it alone has; what fails for a while
 //                   begins to just when an attach looks at it
 //   new containers  are unknown for a while to a proxy that was asked for them before
@@ -82,7 +83,8 @@ class Cluster {
   void go_blind(Duration how_long);       // account and container servers; never below 45 s
   void full(Duration how_long);           // PUT is answered 507
   void refuse_writes(Duration how_long);  // by all object servers but one
-  // One of: it goes blind, one object cannot be read for so long, a disk is lost. It waits for a read.
+  // One of: it goes blind, one object cannot be read for so long, a disk is lost. It waits for a
+  // read of the gateway that is the next to log in.
   void lie_in_wait(Duration how_long);
   void expire_tokens() { oldest_token_ = newest_token_ + 1; }
   void clear_up();  // no more faults by chance; outages run their course
@@ -160,7 +162,7 @@ class Cluster {
   void lose_disk_of(size_t server);
   bool may_lose_disk() const noexcept;
   // What lay in wait strikes, if it was waiting for this read. False: it is answered 503.
-  bool is_readable(size_t proxy, const std::string& name);
+  bool is_readable(size_t proxy, uint64_t token, const std::string& name);
   // The primary that does not answer this request; kNone: all do.
   size_t missing_server();
 
@@ -195,7 +197,9 @@ class Cluster {
   enum class Ambush { none, blindness, unreadable, lost_disk };
   Ambush ambush_ = Ambush::none;
   Duration ambush_lasts_{};
-  uint64_t reads_before_ = 0;  // the ambush
+  uint64_t ambush_token_ = 0;  // who is ambushed
+  std::string ambush_on_;      // reads of names with this in them
+  uint64_t reads_before_ = 0;  // so many are spared
   std::string unreadable_;     // "container/object"
   TimePoint unreadable_until_{};
   uint64_t next_stamp_ = 0;

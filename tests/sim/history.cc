@@ -345,7 +345,7 @@ void History::change_the_weather() {
 // server only; and an owner who is slow to learn of it.
 void History::trouble_an_attach(Gateway& gateway) {
   const Duration how_long = chance_.between(seconds(1), seconds(60));
-  const uint64_t dice = chance_.below(12);
+  const uint64_t dice = chance_.below(16);
   world_.trace.note("trouble for an attach: {}", dice);
   if (dice >= 8) {
     world_.cluster.lie_in_wait(how_long);
@@ -365,7 +365,7 @@ void History::trouble_an_attach(Gateway& gateway) {
 }
 
 void History::boot(Gateway& gateway) {
-  const bool troubled = world_.duel || chance_.one_in(3);
+  const bool troubled = world_.duel || chance_.one_in(2);
   if (bad_weather_ && !resting_ && troubled) trouble_an_attach(gateway);
   gateway.boot(random_options(chance_, world_), random_workload(chance_, world_));
   // Many die young: in the midst of attaching.
