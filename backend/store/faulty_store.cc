@@ -119,6 +119,9 @@ class FaultyStore::Core {
   void set_down(bool down) { down_ = down; }
   void fail_next(StoreCall call, std::string prefix, uint64_t count, ErrorCode code, Effect effect);
   void hold(StoreCall call, std::string prefix) { holds_.push_back({call, std::move(prefix)}); }
+  void hold_answers(std::string prefix) {
+    holds_.push_back({StoreCall::presence, std::move(prefix), true});
+  }
   void release();
   void crash();
 
@@ -130,6 +133,7 @@ class FaultyStore::Core {
   struct Hold {
     StoreCall call;
     std::string prefix;
+    bool answer = false;
   };
   struct ScriptedFailure {
     StoreCall call;
@@ -168,7 +172,8 @@ class FaultyStore::Core {
 
   static Task approach(std::shared_ptr<Core> self, Fate fate, StoreCall call, std::string name);
   static Task depart(std::shared_ptr<Core> self, Fate fate);
-  static Task wait_while_held(std::shared_ptr<Core> self, StoreCall call, std::string name);
+  static Task wait_while_held(std::shared_ptr<Core> self, StoreCall call, std::string name,
+                              bool answer = false);
   static Async<void> apply(std::shared_ptr<Core> self, Change change);
   static Async<void> apply_put(std::shared_ptr<Core> self, Change change);
   static Task look_before_change(std::shared_ptr<Core> self, ObjectName object);
@@ -260,10 +265,10 @@ void FaultyStore::Core::fail_next(StoreCall call, std::string prefix, uint64_t c
 // --- The way to the effect and back -------------------------------------------------------------
 
 Task FaultyStore::Core::wait_while_held(std::shared_ptr<Core> self, StoreCall call,
-                                        std::string name) {
+                                        std::string name, bool answer) {
   bool held = false;
   for (const Hold& hold : self->holds_) {
-    held = held || (hold.call == call && name.starts_with(hold.prefix));
+    held = held || (hold.call == call && hold.answer == answer && name.starts_with(hold.prefix));
   }
   if (!held) co_return;
   uint64_t releases = self->releases_;
@@ -492,10 +497,11 @@ asio::awaitable<std::vector<Presence>> FaultyStore::Core::presence(std::shared_p
   std::vector<Presence> unknown(names.size(), Presence::unknown);
   std::string first = names.empty() ? std::string() : names.front();
   Fate fate = self->draw(StoreCall::presence, first);
-  co_await approach(self, fate, StoreCall::presence, std::move(first));
+  co_await approach(self, fate, StoreCall::presence, first);
   if (self->mishap(fate)) co_return unknown;
   std::vector<Presence> answers =
       co_await self->inner_->presence(std::move(container), std::move(names));
+  co_await wait_while_held(self, StoreCall::presence, std::move(first), /*answer=*/true);
   co_await depart(self, fate);
   if (self->crashed_ || fate.doubt) co_return unknown;
   co_return answers;
@@ -543,6 +549,10 @@ void FaultyStore::hold(StoreCall call, std::string prefix) {
 void FaultyStore::release() {
   core_->release();
 }
+void FaultyStore::hold_answers(std::string prefix) {
+  core_->hold_answers(std::move(prefix));
+}
+
 uint64_t FaultyStore::held() const noexcept {
   return core_->held();
 }

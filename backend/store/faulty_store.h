@@ -78,7 +78,9 @@ class FaultyStore final : public ObjectStore {
 
   // Calls of this kind on such names wait before their effect, until release().
   void hold(StoreCall call, std::string prefix);
-  void release();                  // lifts every hold()
+  // Answers of presence() whose first name begins so wait after the look, until release().
+  void hold_answers(std::string prefix);
+  void release();                  // lifts every hold
   uint64_t held() const noexcept;  // calls waiting so now
 
   void set_down(bool down);  // while down, every call that starts is refused

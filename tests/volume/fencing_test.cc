@@ -71,6 +71,34 @@ TEST_F(FencingTest, AFlushIsNotAcknowledgedWhileOwnershipIsInDoubt) {
   EXPECT_GE(first_.store.calls(StoreCall::presence) - looks, 4u);
 }
 
+// What came while the look was on its way may have come after another gateway took the volume.
+TEST_F(FencingTest, ALookServesWhatWasDurableWhenItBegan) {
+  ASSERT_TRUE(first_.attach().ok());
+  int done = 0;
+  Result<void> of_earlier, of_later;
+  auto flush = [&](Result<void>& outcome) {
+    asio::co_spawn(shared_.io, first_.volume.flush(), [&](std::exception_ptr, Result<void> result) {
+      outcome = std::move(result);
+      ++done;
+    });
+  };
+  ASSERT_TRUE(first_.write(0, 100, 1).ok());
+  first_.store.hold_answers("claim/");
+  flush(of_earlier);
+  run_until(shared_.io, [&] { return first_.store.held() > 0; });
+  ASSERT_TRUE(second_.attach().ok());
+  ASSERT_TRUE(first_.write(200, 100, 2).ok());
+  flush(of_later);
+  run_until(shared_.io, [&] { return first_.volume.status().durable_sequence == 2; });
+  first_.store.release();
+  run_until(shared_.io, [&] { return done == 2; });
+  EXPECT_TRUE(of_earlier.ok());
+  EXPECT_TRUE(second_.holds(0, 100, 1));
+  EXPECT_TRUE(second_.holds_zeros(200, 100));
+  ASSERT_FALSE(of_later.ok());
+  EXPECT_EQ(of_later.error().code(), ErrorCode::fenced);
+}
+
 TEST_F(FencingTest, AttachesAtTheSameTimeLeaveOneOwner) {
   for (uint64_t seed = 0; seed < 30; ++seed) {
     FaultOptions slow;
