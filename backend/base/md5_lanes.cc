@@ -113,7 +113,6 @@ class Blocks {
   // all.
   Run next(std::span<std::byte> stage) {
     if (ended_) return {};
-    pass_over_empty();
     if (left_ > 0 && available() >= kBlock) {
       const Run out{reinterpret_cast<const std::byte*>(pieces_[piece_].data()) + used_,
                     available() / kBlock};
@@ -151,10 +150,7 @@ class Blocks {
   void take(size_t bytes) {
     used_ += bytes;
     left_ -= bytes;
-    pass_over_empty();
-  }
-  void pass_over_empty() {
-    while (left_ > 0 && available() == 0) ++piece_, used_ = 0;
+    if (available() == 0) ++piece_, used_ = 0;  // no piece of a list is empty
   }
 
   std::span<const Buffer> pieces_;
@@ -190,6 +186,7 @@ std::vector<std::string> side_by_side(std::span<const BufferList> texts) {
               Lanes{} + 0x10325476};
   for (;;) {
     size_t count = 0;  // what every lane that has something to hash has of it
+    const std::byte* any = nullptr;
     for (size_t i = 0; i < kLanes; ++i) {
       Lane& lane = (*lanes)[i];
       if (lane.blocks && lane.run.blocks == 0) {
@@ -199,17 +196,16 @@ std::vector<std::string> side_by_side(std::span<const BufferList> texts) {
           lane.blocks.reset();
         }
       }
-      const size_t left = lane.run.blocks;
-      if (left > 0) count = count == 0 ? left : std::min(count, left);
+      if (lane.run.blocks == 0) continue;
+      count = count == 0 ? lane.run.blocks : std::min(count, lane.run.blocks);
+      any = lane.run.at;
     }
     if (count == 0) return out;
     std::array<const std::byte*, kLanes> at;
-    const Lane& busy =
-        *std::ranges::find_if(*lanes, [](const Lane& lane) { return lane.run.blocks > 0; });
     for (size_t i = 0; i < kLanes; ++i) {
       Lane& lane = (*lanes)[i];
       // A lane without a text hashes another one's, for nothing.
-      at[i] = lane.run.blocks > 0 ? lane.run.at : busy.run.at;
+      at[i] = lane.run.blocks > 0 ? lane.run.at : any;
     }
     hash_blocks(state, at, count);
     for (Lane& lane : *lanes) {

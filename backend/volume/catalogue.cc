@@ -12,7 +12,6 @@ namespace swiftness {
 namespace {
 
 constexpr uint64_t kSizeUnit = 4096;  // the physical block
-constexpr uint64_t kMostBytes = uint64_t{64} << 40;
 
 Error invalid(std::string why) {
   return Error(ErrorCode::invalid, std::move(why));
@@ -52,7 +51,7 @@ Result<void> check_descriptor(const VolumeDescriptor& descriptor) {
     return invalid(fmt::format("block size {} is neither 512 nor 4096", descriptor.block_size));
   }
   const uint64_t size = descriptor.created_size.value();
-  if (size == 0 || size % kSizeUnit != 0 || size > kMostBytes) {
+  if (size == 0 || size % kSizeUnit != 0 || size > kMostDiskBytes) {
     return invalid(
         fmt::format("a volume of {} bytes cannot be: sizes are multiples of 4096 bytes "
                     "up to 64 TiB",

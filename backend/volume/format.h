@@ -19,15 +19,16 @@
 
 namespace swiftness {
 
-inline constexpr uint64_t kPageSectors = 65536;     // 32 MiB of the disk
-// Behind the largest disk (64 TiB) is a page for what is kept beside the data: 1 MiB for each
+inline constexpr uint64_t kPageSectors = 65536;  // 32 MiB of the disk
+inline constexpr uint64_t kMostDiskBytes = uint64_t{64} << 40;
+inline constexpr uint64_t kMostDiskPages = kMostDiskBytes / kSectorBytes / kPageSectors;
+// Behind the largest disk is a page for what is kept beside the data: 1 MiB for each
 // MetadataKey, with the record's length (4 bytes) in front of it.
-inline constexpr uint64_t kMostDiskPages = uint64_t{64} << 15;
 inline constexpr uint64_t kMetadataSector = kMostDiskPages * kPageSectors;
 inline constexpr uint64_t kMetadataKeySectors = 2048;
 inline constexpr size_t kMostMetadata = (size_t{1} << 20) - 4;  // bytes of a record
-inline constexpr size_t kChunkBytes = 16 << 20;     // most bytes of a chunk object
-inline constexpr size_t kFrameRawBytes = 64 << 10;  // most raw data in a frame
+inline constexpr size_t kChunkBytes = 16 << 20;                 // most bytes of a chunk object
+inline constexpr size_t kFrameRawBytes = 64 << 10;              // most raw data in a frame
 inline constexpr size_t kEnvelopeBytes = 40;
 inline constexpr size_t kFrameHeaderBytes = 32;
 inline constexpr size_t kChunkPayloadFixedBytes = 24 + 8 + 32 + 8 + 16 + 8 + 8;

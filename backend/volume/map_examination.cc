@@ -106,7 +106,8 @@ void MapExamination::note_page(uint64_t page, Window& window) {
       seen_.mapped_bytes += sectors * kSectorBytes;
       const char* wrong = nullptr;
       const bool is_metadata = page >= kMostDiskPages;
-      if (!is_metadata && piece.first.value() + sectors > end_of_disk) wrong = "beyond the end of the disk";
+      if (!is_metadata && piece.first.value() + sectors > end_of_disk)
+        wrong = "beyond the end of the disk";
       if (view_.ledger.find(piece.at->chunk) == nullptr) wrong = "in a chunk the ledger lacks";
       if (wrong != nullptr && wanted(page, piece.at->chunk)) {
         const Error error(

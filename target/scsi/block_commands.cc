@@ -278,7 +278,7 @@ Checked check_get_lba_status(const LogicalUnit& unit, const Cdb& cdb) {
   if (get.first.value() >= unit.geometry().blocks.value()) {
     return lba_out_of_range(get.first.value());
   }
-  return Transfer{TransferPlan::Direction::to_initiator, get.allocation_length};
+  return to_initiator(get.allocation_length);
 }
 
 // As many descriptors as there is room for, at least one; the initiator goes on behind the last.

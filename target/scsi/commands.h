@@ -69,7 +69,8 @@ Checked check_write_atomic(const LogicalUnit& unit, const Cdb& cdb);
 asio::awaitable<ScsiResult> run_write_atomic(LogicalUnit& unit, Command command,
                                              BufferList data_out, TicketPtr ticket);
 
-// ---- identifying_information.cc: names that administrators give to a logical unit ----------------
+// ---- identifying_information.cc: names that administrators give to a logical unit
+// ----------------
 Checked check_report_identifying_information(const LogicalUnit& unit, const Cdb& cdb);
 asio::awaitable<ScsiResult> run_report_identifying_information(LogicalUnit& unit, Command command,
                                                                BufferList data_out,
@@ -150,6 +151,11 @@ asio::awaitable<ScsiResult> run_format_unit(LogicalUnit& unit, Command command, 
                                             TicketPtr ticket);
 
 // ---- shared ----------------------------------------------------------------------------------
+// A command that returns data, at most so many bytes.
+inline Transfer to_initiator(uint64_t bytes) {
+  return {TransferPlan::Direction::to_initiator, bytes};
+}
+
 // Parameter data as the command returns them: cut to the allocation length (SPC-5 4.2.5.6), which
 // is never an error.
 ScsiResult parameter_data(Bytes data, uint64_t allocation_length);

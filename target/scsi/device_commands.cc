@@ -13,10 +13,6 @@
 namespace swiftness::scsi {
 namespace {
 
-Transfer to_initiator(uint64_t bytes) {
-  return {TransferPlan::Direction::to_initiator, bytes};
-}
-
 constexpr uint64_t kReadCapacity10Size = 8;  // READ CAPACITY(10) has no allocation length
 
 }  // namespace

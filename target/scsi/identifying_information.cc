@@ -44,7 +44,7 @@ Checked check_report_identifying_information(const LogicalUnit& unit, const Cdb&
   const IdentifyingInformationCdb report = decode_identifying_information(cdb);
   if (!unit.device().keeps_metadata()) return invalid_field_in_cdb(1, 4);
   if (report.type != kSupportedTypes && !find_type(report.type)) return invalid_field_in_cdb(10, 7);
-  return Transfer{TransferPlan::Direction::to_initiator, report.length};
+  return to_initiator(report.length);
 }
 
 asio::awaitable<ScsiResult> run_report_identifying_information(LogicalUnit& unit, Command command,

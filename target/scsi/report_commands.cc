@@ -12,10 +12,6 @@
 namespace swiftness::scsi {
 namespace {
 
-Transfer returning(uint64_t bytes) {
-  return {TransferPlan::Direction::to_initiator, bytes};
-}
-
 // READ BUFFER and WRITE BUFFER, MODE (SPC-5 6.18, 6.49).
 constexpr uint8_t kEchoBuffer = 0x0a, kEchoBufferDescriptor = 0x0b;
 constexpr uint32_t kEchoBufferBytes = 4096;
@@ -32,7 +28,7 @@ Checked check_report_operation_codes(const LogicalUnit&, const Cdb& cdb) {
   const ReportOperationCodesCdb report = decode_report_operation_codes(cdb);
   std::variant<Bytes, Sense> data = supported_operation_codes_data(report);
   if (const Sense* sense = std::get_if<Sense>(&data)) return *sense;
-  return returning(report.allocation_length);
+  return to_initiator(report.allocation_length);
 }
 
 ScsiResult answer_report_operation_codes(LogicalUnit&, const Command& command) {
@@ -42,7 +38,7 @@ ScsiResult answer_report_operation_codes(LogicalUnit&, const Command& command) {
 }
 
 Checked check_report_task_management(const LogicalUnit&, const Cdb& cdb) {
-  return returning(decode_report_task_management(cdb).allocation_length);
+  return to_initiator(decode_report_task_management(cdb).allocation_length);
 }
 
 ScsiResult answer_report_task_management(LogicalUnit&, const Command& command) {
@@ -57,7 +53,7 @@ Checked check_report_target_port_groups(const LogicalUnit& unit, const Cdb& cdb)
   const ReportTargetPortGroupsCdb report = decode_report_target_port_groups(cdb);
   if (unit.target_ports().empty()) return invalid_field_in_cdb(1, 4);  // TPGS=00b: no such command
   if (report.format > kExtendedFormat) return invalid_field_in_cdb(1, 7);
-  return returning(report.allocation_length);
+  return to_initiator(report.allocation_length);
 }
 
 ScsiResult answer_report_target_port_groups(LogicalUnit& unit, const Command& command) {
@@ -75,7 +71,7 @@ Checked check_log_sense(const LogicalUnit& unit, const Cdb& cdb) {
   values.geometry = unit.geometry();
   std::variant<Bytes, Sense> data = log_sense_data(log_sense, values);
   if (const Sense* sense = std::get_if<Sense>(&data)) return *sense;
-  return returning(log_sense.allocation_length);
+  return to_initiator(log_sense.allocation_length);
 }
 
 ScsiResult answer_log_sense(LogicalUnit& unit, const Command& command) {
@@ -93,7 +89,7 @@ ScsiResult answer_log_sense(LogicalUnit& unit, const Command& command) {
 Checked check_receive_diagnostic(const LogicalUnit&, const Cdb& cdb) {
   const ReceiveDiagnosticCdb receive = decode_receive_diagnostic(cdb);
   if (receive.page_code_valid && receive.page_code != 0) return invalid_field_in_cdb(2);
-  return returning(receive.allocation_length);
+  return to_initiator(receive.allocation_length);
 }
 
 ScsiResult answer_receive_diagnostic(LogicalUnit&, const Command& command) {
@@ -135,7 +131,7 @@ Checked check_read_buffer(const LogicalUnit&, const Cdb& cdb) {
   if (buffer.mode != kEchoBuffer && buffer.mode != kEchoBufferDescriptor) {
     return invalid_field_in_cdb(1, 4);
   }
-  return returning(buffer.length);  // BUFFER ID and OFFSET mean nothing in these modes
+  return to_initiator(buffer.length);  // BUFFER ID and OFFSET mean nothing in these modes
 }
 
 ScsiResult answer_read_buffer(LogicalUnit& unit, const Command& command) {
@@ -174,7 +170,7 @@ asio::awaitable<ScsiResult> run_write_buffer(LogicalUnit& unit, Command command,
 
 // There are no defects, in whatever format.
 Checked check_read_defect_data(const LogicalUnit&, const Cdb& cdb) {
-  return returning(decode_read_defect_data(cdb).allocation_length);
+  return to_initiator(decode_read_defect_data(cdb).allocation_length);
 }
 
 ScsiResult answer_read_defect_data(LogicalUnit&, const Command& command) {

@@ -22,8 +22,7 @@ ScsiResult result_of(const Reservations::Outcome& outcome) {
 // -----------------------------------------------------------
 
 Checked check_persistent_reserve_in(const LogicalUnit&, const Cdb& cdb) {
-  return Transfer{TransferPlan::Direction::to_initiator,
-                  decode_persistent_reserve_in(cdb).allocation_length};
+  return to_initiator(decode_persistent_reserve_in(cdb).allocation_length);
 }
 
 ScsiResult answer_persistent_reserve_in(LogicalUnit& unit, const Command& command) {

@@ -34,6 +34,17 @@ std::optional<uint64_t> difference(const BufferList& data, const BufferList& exp
   return first_difference_from_repeated(data, block.bytes());
 }
 
+// The second half of what reads and writes as one step.
+asio::awaitable<ScsiResult> write_back(LogicalUnit& unit, const Command& command,
+                                       const BlockAccess& access, BufferList data,
+                                       TicketPtr ticket) {
+  const Durability durability = durability_of(unit, access);
+  Result<void> written =
+      co_await unit.device().write(access.range, std::move(data), durability, std::move(ticket));
+  if (!written) co_return failed(unit, command, written.error(), MediumAccess::write);
+  co_return ScsiResult{};
+}
+
 }  // namespace
 
 // ---- VERIFY, SBC-4 5.36 to 5.38
@@ -130,12 +141,8 @@ asio::awaitable<ScsiResult> run_compare_and_write(LogicalUnit& unit, Command com
     sense.information = *different;  // the first byte of the Data-Out Buffer that did not match
     co_return check_condition(sense);
   }
-  const Durability durability = durability_of(unit, access);
-  BufferList replacement = data_out.slice(half, half);
-  Result<void> written = co_await unit.device().write(access.range, std::move(replacement),
-                                                      durability, std::move(ticket));
-  if (!written) co_return failed(unit, command, written.error(), MediumAccess::write);
-  co_return ScsiResult{};
+  co_return co_await write_back(unit, command, access, data_out.slice(half, half),
+                                std::move(ticket));
 }
 
 // ---- ORWRITE(16), SBC-4 5.10
@@ -157,12 +164,8 @@ asio::awaitable<ScsiResult> run_or_write(LogicalUnit& unit, Command command, Buf
   if (ticket->cancelled) co_return ended_with(Status::task_aborted);
   Result<BufferList> data = co_await unit.device().read(access.range);
   if (!data) co_return failed(unit, command, data.error(), MediumAccess::read);
-  const Durability durability = durability_of(unit, access);
   BufferList combined(or_of(*data, data_out));
-  Result<void> written = co_await unit.device().write(access.range, std::move(combined), durability,
-                                                      std::move(ticket));
-  if (!written) co_return failed(unit, command, written.error(), MediumAccess::write);
-  co_return ScsiResult{};
+  co_return co_await write_back(unit, command, access, std::move(combined), std::move(ticket));
 }
 
 }  // namespace swiftness::scsi

@@ -1,6 +1,7 @@
 # What tests/bench/quick and tests/bench/swift share: measuring one side, and comparing two.
 #
 #   cpu_s PID...                  CPU seconds of processes so far, user and system, all threads
+#   read_ticks PID                the same of one, in clock ticks, into `ticks`: starts no program
 #   settle PID...                 waits until they are idle, and the disk too
 #   measure SIDE ROUND WORKLOAD [SECONDS]
 #                                 one run of bench_load; its line, and the CPU seconds that the
@@ -21,10 +22,22 @@ results=$work/results
 declare -A url=() pids=()
 worst=1000  # ratio, as a share of its target
 
+clock_ticks=$(getconf CLK_TCK)  # of a second
+
+read_ticks() {
+  local line words
+  read -r line <"/proc/$1/stat" || return
+  words=(${line##*) })
+  ticks=$((words[11] + words[12]))
+}
+
 cpu_s() {
-  local pid
-  for pid in "$@"; do sed 's/.*) //' "/proc/$pid/stat"; done |
-    awk -v ticks="$(getconf CLK_TCK)" '{ sum += $12 + $13 } END { printf "%.2f\n", sum / ticks }'
+  local pid ticks sum=0
+  for pid in "$@"; do
+    read_ticks "$pid" || return
+    sum=$((sum + ticks))
+  done
+  awk "BEGIN { printf \"%.2f\\n\", $sum / $clock_ticks }"
 }
 
 # What a side does afterwards (uploads, write-back) must not be paid by the other side's next run.
