@@ -9,7 +9,7 @@ namespace swiftness {
 namespace {
 
 constexpr Duration kLongestPause = std::chrono::seconds(5);
-constexpr size_t kPreparedAtOnce = 8;  // chunks
+constexpr size_t kPreparedAtOnce = 16;  // chunks
 
 // What of the write buffer a chunk does not need while it is parked.
 uint64_t parked_saving(const SealedChunk& chunk) {
@@ -37,7 +37,9 @@ void Uploader::add(SealedChunk chunk) {
   positions_[newest_] =
       LogPosition(chunk.header.first_position.value() + chunk.header.position_count - 1);
   chunks_.emplace(newest_, std::make_shared<SealedChunk>(std::move(chunk)));
+  unprepared_.insert(newest_);
   start_uploads();
+  gate_.spawn("prepare", prepare_ahead());
 }
 
 std::shared_ptr<const SealedChunk> Uploader::find(Sequence sequence) const {
@@ -56,10 +58,14 @@ void Uploader::start_uploads() {
 }
 
 std::shared_ptr<const SealedChunk> Uploader::parkable() const {
+  std::shared_ptr<const SealedChunk> unprepared;
   for (auto it = chunks_.rbegin(); it != chunks_.rend() && it->first > started_; ++it) {
-    if (it->second->recipe && !it->second->is_parked) return it->second;
+    const std::shared_ptr<SealedChunk>& chunk = it->second;
+    if (!chunk->recipe || chunk->is_parked) continue;
+    if (chunk->checksum) return chunk;
+    if (!unprepared) unprepared = chunk;
   }
-  return nullptr;
+  return unprepared;
 }
 
 Task Uploader::park(Sequence sequence) {
@@ -69,6 +75,7 @@ Task Uploader::park(Sequence sequence) {
   co_await frame(chunk);
   if (sequence <= started_) co_return;
   chunk = std::make_shared<SealedChunk>(parked(*chunk));
+  unprepared_.erase(sequence);
   parked_bytes_ += parked_saving(*chunk);
 }
 
@@ -104,6 +111,7 @@ Async<void> Uploader::put(Sequence sequence) {
     if (!whole) co_return whole.error();
     parked_bytes_ -= parked_saving(*chunk);
     chunk = std::make_shared<SealedChunk>(std::move(*whole));
+    if (!chunk->checksum) unprepared_.insert(sequence);
   }
   co_await prepare(sequence);
   const ObjectName name = objects_.names.chunk(chunk->header.era, sequence);
@@ -138,20 +146,39 @@ Task Uploader::prepare(Sequence sequence) {
     if (preparing_) {
       co_await prepared_.wait();
     } else {
-      co_await prepare_some(sequence);
+      co_await prepare_some(next_unprepared(sequence));
     }
   }
 }
 
-// This chunk and those that come next: several checksums at once take less time.
-Task Uploader::prepare_some(Sequence first) {
+// While others are on their way, so that the next begin without delay; not before there are many.
+Task Uploader::prepare_ahead() {
+  if (preparing_ahead_) co_return;
+  preparing_ahead_ = true;
+  while (!stopping_ && unprepared_.size() >= kPreparedAtOnce) {
+    if (preparing_) {
+      co_await prepared_.wait();
+    } else {
+      co_await prepare_some(next_unprepared(*unprepared_.begin()));
+    }
+  }
+  preparing_ahead_ = false;
+}
+
+std::vector<Sequence> Uploader::next_unprepared(Sequence first) const {
+  std::vector<Sequence> out{first};
+  for (Sequence other : unprepared_) {
+    if (out.size() == kPreparedAtOnce) break;
+    if (other != first) out.push_back(other);
+  }
+  return out;
+}
+
+// Several checksums at once take less time.
+Task Uploader::prepare_some(std::vector<Sequence> sequences) {
   preparing_ = true;
   std::vector<std::shared_ptr<SealedChunk>> chunks;
-  for (auto it = chunks_.find(first); it != chunks_.end() && chunks.size() < kPreparedAtOnce;
-       ++it) {
-    const SealedChunk& chunk = *it->second;
-    if (!chunk.is_parked && (!chunk.frames || !chunk.checksum)) chunks.push_back(it->second);
-  }
+  for (Sequence sequence : sequences) chunks.push_back(chunks_.at(sequence));
   FanOut framing(gate_.executor());
   for (const std::shared_ptr<SealedChunk>& chunk : chunks) framing.add(frame(chunk));
   co_await framing.join();
@@ -160,6 +187,7 @@ Task Uploader::prepare_some(Sequence first) {
   Result<std::vector<std::string>> checksums = co_await objects_.store.checksums(objects);
   for (size_t i = 0; i < chunks.size(); ++i) {
     chunks[i]->checksum = checksums ? std::move((*checksums)[i]) : std::string();
+    unprepared_.erase(sequences[i]);
   }
   preparing_ = false;
   prepared_.notify_all();

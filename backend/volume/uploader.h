@@ -5,7 +5,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "backend/base/gate.h"
 #include "backend/volume/chunk_builder.h"
@@ -51,7 +53,8 @@ class Uploader {
   }
   size_t pending() const noexcept { return chunks_.size(); }
 
-  // The newest chunk that waits for its turn, has a recipe, and is not parked; or nullptr.
+  // A chunk that waits for its turn, has a recipe, and is not parked; or nullptr. The newest, but
+  // one with a checksum first: it would have to be made later, from what is read back.
   std::shared_ptr<const SealedChunk> parkable() const;
   // Lets its data go, when it still waits for its turn.
   Task park(Sequence sequence);
@@ -67,7 +70,9 @@ class Uploader {
   Async<void> put(Sequence sequence);
   Task frame(std::shared_ptr<SealedChunk> chunk);
   Task prepare(Sequence sequence);
-  Task prepare_some(Sequence first);
+  Task prepare_ahead();
+  Task prepare_some(std::vector<Sequence> sequences);
+  std::vector<Sequence> next_unprepared(Sequence first) const;
   void start_uploads();
   void arrived(Sequence sequence);
 
@@ -79,9 +84,11 @@ class Uploader {
   AsyncEvent stopping_event_;
   AsyncEvent prepared_;
   bool preparing_ = false;
+  bool preparing_ahead_ = false;
   bool stopping_ = false;
 
   std::map<Sequence, std::shared_ptr<SealedChunk>> chunks_;  // not yet answered 201
+  std::set<Sequence> unprepared_;  // of them, those without checksum, but for parked ones
   Sequence frontier_;
   LogPosition durable_position_;
   std::map<Sequence, LogPosition> positions_;  // the last one in each chunk above the frontier
