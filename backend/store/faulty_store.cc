@@ -120,7 +120,10 @@ class FaultyStore::Core {
   void fail_next(StoreCall call, std::string prefix, uint64_t count, ErrorCode code, Effect effect);
   void hold(StoreCall call, std::string prefix) { holds_.push_back({call, std::move(prefix)}); }
   void hold_answers(std::string prefix) {
-    holds_.push_back({StoreCall::presence, std::move(prefix), true});
+    holds_.push_back({StoreCall::presence, std::move(prefix), Hold::When::answer});
+  }
+  void hold_rest(std::string prefix) {
+    holds_.push_back({StoreCall::presence, std::move(prefix), Hold::When::midst});
   }
   void release();
   void crash();
@@ -131,9 +134,10 @@ class FaultyStore::Core {
 
  private:
   struct Hold {
+    enum class When { call, midst, answer };
     StoreCall call;
     std::string prefix;
-    bool answer = false;
+    When when = When::call;
   };
   struct ScriptedFailure {
     StoreCall call;
@@ -173,7 +177,8 @@ class FaultyStore::Core {
   static Task approach(std::shared_ptr<Core> self, Fate fate, StoreCall call, std::string name);
   static Task depart(std::shared_ptr<Core> self, Fate fate);
   static Task wait_while_held(std::shared_ptr<Core> self, StoreCall call, std::string name,
-                              bool answer = false);
+                              Hold::When when = Hold::When::call);
+  bool is_held(StoreCall call, Hold::When when, const std::string& name) const;
   static Async<void> apply(std::shared_ptr<Core> self, Change change);
   static Async<void> apply_put(std::shared_ptr<Core> self, Change change);
   static Task look_before_change(std::shared_ptr<Core> self, ObjectName object);
@@ -264,13 +269,15 @@ void FaultyStore::Core::fail_next(StoreCall call, std::string prefix, uint64_t c
 
 // --- The way to the effect and back -------------------------------------------------------------
 
+bool FaultyStore::Core::is_held(StoreCall call, Hold::When when, const std::string& name) const {
+  return std::ranges::any_of(holds_, [&](const Hold& hold) {
+    return hold.call == call && hold.when == when && name.starts_with(hold.prefix);
+  });
+}
+
 Task FaultyStore::Core::wait_while_held(std::shared_ptr<Core> self, StoreCall call,
-                                        std::string name, bool answer) {
-  bool held = false;
-  for (const Hold& hold : self->holds_) {
-    held = held || (hold.call == call && hold.answer == answer && name.starts_with(hold.prefix));
-  }
-  if (!held) co_return;
+                                        std::string name, Hold::When when) {
+  if (!self->is_held(call, when, name)) co_return;
   uint64_t releases = self->releases_;
   ++self->held_;
   while (self->releases_ == releases && !self->crashed_) co_await self->released_.wait();
@@ -499,9 +506,20 @@ asio::awaitable<std::vector<Presence>> FaultyStore::Core::presence(std::shared_p
   Fate fate = self->draw(StoreCall::presence, first);
   co_await approach(self, fate, StoreCall::presence, first);
   if (self->mishap(fate)) co_return unknown;
-  std::vector<Presence> answers =
-      co_await self->inner_->presence(std::move(container), std::move(names));
-  co_await wait_while_held(self, StoreCall::presence, std::move(first), /*answer=*/true);
+  std::vector<std::string> rest;
+  auto held = std::ranges::find_if(names, [&self](const std::string& name) {
+    return self->is_held(StoreCall::presence, Hold::When::midst, name);
+  });
+  rest.assign(std::make_move_iterator(held), std::make_move_iterator(names.end()));
+  names.erase(held, names.end());
+  std::vector<Presence> answers = co_await self->inner_->presence(container, std::move(names));
+  if (!rest.empty()) {
+    co_await wait_while_held(self, StoreCall::presence, rest.front(), Hold::When::midst);
+    std::vector<Presence> later =
+        co_await self->inner_->presence(std::move(container), std::move(rest));
+    answers.insert(answers.end(), later.begin(), later.end());
+  }
+  co_await wait_while_held(self, StoreCall::presence, std::move(first), Hold::When::answer);
   co_await depart(self, fate);
   if (self->crashed_ || fate.doubt) co_return unknown;
   co_return answers;
@@ -551,6 +569,9 @@ void FaultyStore::release() {
 }
 void FaultyStore::hold_answers(std::string prefix) {
   core_->hold_answers(std::move(prefix));
+}
+void FaultyStore::hold_rest(std::string prefix) {
+  core_->hold_rest(std::move(prefix));
 }
 
 uint64_t FaultyStore::held() const noexcept {

@@ -80,6 +80,9 @@ class FaultyStore final : public ObjectStore {
   void hold(StoreCall call, std::string prefix);
   // Answers of presence() whose first name begins so wait after the look, until release().
   void hold_answers(std::string prefix);
+  // In the midst of presence(): the names before the first that begins so have been looked at, that
+  // one and the rest are looked at after release().
+  void hold_rest(std::string prefix);
   void release();                  // lifts every hold
   uint64_t held() const noexcept;  // calls waiting so now
 

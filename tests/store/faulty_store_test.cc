@@ -274,6 +274,22 @@ TEST(FaultyStore, HoldsCallsUntilTheyAreReleased) {
   EXPECT_TRUE(world.user.put(kA, "not held any more").ok());
 }
 
+TEST(FaultyStore, LooksAtTheRestOfTheNamesLater) {
+  World world(1);
+  world.faulty->hold_rest("b");
+  const std::vector<std::string> names{"a", "b"};
+  Started<std::vector<Presence>> look(world.io, world.faulty->presence("box", names));
+  world.run_until_idle();
+  EXPECT_FALSE(look.done());
+  EXPECT_EQ(world.faulty->held(), 1u);
+  ASSERT_TRUE(world.user.put(kA, "a").ok());
+  ASSERT_TRUE(world.user.put(kB, "b").ok());
+  world.faulty->release();
+  world.run_to_rest();
+  ASSERT_TRUE(look.done());
+  EXPECT_EQ(look.result(), (Answers{Presence::no, Presence::yes}));
+}
+
 TEST(FaultyStore, IsDownUntilItIsUp) {
   World world(1);
   world.faulty->set_down(true);
