@@ -78,6 +78,28 @@ TEST_F(RecoveryTest, AMissingChunkThatWasDurableIsDamage) {
   EXPECT_EQ(attached.error().code(), ErrorCode::corrupt);
 }
 
+// A writer that does not know yet that it was fenced fills the gap while the names are looked at,
+// and tells so in the next chunk.
+TEST_F(RecoveryTest, AChunkThatCameBetweenTwoLooksIsNotDamage) {
+  ASSERT_TRUE(writer_.attach().ok());
+  write_chunks(2);
+  const Era era = parse_era_object(chunk_names()[0])->era;
+  Gateway reader(shared_, disk_, 2);
+  reader.store.hold_rest(VolumeNames(disk_.uuid).chunk(era, Sequence(4)).name);
+  Started<Result<void>> attached(shared_.io, reader.volume.attach());
+  run_until(shared_.io, [&] { return reader.store.held() > 0; });
+  for (uint64_t i = 2; i < 4; ++i) {
+    ASSERT_TRUE(writer_.write(i * 10, 10, i + 1).ok());
+    run_until(shared_.io, [&] { return writer_.volume.status().durable_sequence == i + 1; });
+  }
+  reader.store.release();
+  run_until(shared_.io, [&] { return attached.done(); });
+  ASSERT_FALSE(attached.result().ok());
+  EXPECT_EQ(attached.result().error().code(), ErrorCode::unavailable);
+  ASSERT_TRUE(reader.attach().ok());
+  for (uint64_t i = 0; i < 4; ++i) EXPECT_TRUE(reader.holds(i * 10, 10, i + 1));
+}
+
 TEST_F(RecoveryTest, AGapThatNobodyProvesIsTheEnd) {
   ASSERT_TRUE(writer_.attach().ok());
   write_chunks(2);
