@@ -42,7 +42,7 @@ TEST_F(RecoveryTest, AnErrorInRollForwardEndsTheAttemptNotTheLog) {
   writer_.crash();
   Gateway reader(shared_, disk_, 2);
   reader.store.fail_next(StoreCall::get, "chunk/", 1);
-  EXPECT_FALSE(reader.attach().ok());
+  ASSERT_FALSE(reader.attach().ok());
   ASSERT_TRUE(reader.attach().ok());
   for (uint64_t i = 0; i < 5; ++i) EXPECT_TRUE(reader.holds(i * 10, 10, i + 1));
 }
@@ -53,9 +53,26 @@ TEST_F(RecoveryTest, AFalse404IsNotTheEndOfTheLog) {
   writer_.crash();
   Gateway reader(shared_, disk_, 2);
   reader.store.fail_next(StoreCall::get, "chunk/", 1, ErrorCode::not_found);
-  EXPECT_FALSE(reader.attach().ok());
+  ASSERT_FALSE(reader.attach().ok());
   ASSERT_TRUE(reader.attach().ok());
   EXPECT_TRUE(reader.holds(40, 10, 5));
+}
+
+// What its era's successor published does not end where one answer says that it is not there.
+TEST_F(RecoveryTest, AFalse404DoesNotEndAnEraThatWasClosed) {
+  ASSERT_TRUE(writer_.attach().ok());
+  write_chunks(5);
+  writer_.crash();
+  Gateway successor(shared_, disk_, 2);
+  ASSERT_TRUE(successor.attach().ok());
+  successor.crash();  // before it wrote anything: behind a shorter log nothing would show the gap
+  Gateway reader(shared_, disk_, 3);
+  reader.store.fail_next(StoreCall::get, chunk_names()[2], 1, ErrorCode::not_found);
+  Result<void> attached = reader.attach();
+  ASSERT_FALSE(attached.ok());
+  EXPECT_EQ(attached.error().code(), ErrorCode::unavailable);
+  ASSERT_TRUE(reader.attach().ok());
+  for (uint64_t i = 0; i < 5; ++i) EXPECT_TRUE(reader.holds(i * 10, 10, i + 1));
 }
 
 TEST_F(RecoveryTest, DoubtAboutTheEndStopsTheAttach) {
@@ -167,7 +184,7 @@ TEST_F(RecoveryTest, AnUnprovenTailIsWrittenAgainAsItWas) {
   Buffer before = *shared_.contents->get({container(), last}, ByteRange::whole());
   Gateway reader(shared_, disk_, 2);
   reader.store.fail_next(StoreCall::put, last, 1);
-  EXPECT_FALSE(reader.attach().ok()) << "a tail that cannot be proven stops the attach";
+  ASSERT_FALSE(reader.attach().ok()) << "a tail that cannot be proven stops the attach";
   ASSERT_TRUE(reader.attach().ok());
   Buffer after = *shared_.contents->get({container(), last}, ByteRange::whole());
   EXPECT_TRUE(BufferList(before) == BufferList(after));
