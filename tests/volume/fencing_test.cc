@@ -99,6 +99,17 @@ TEST_F(FencingTest, ALookServesWhatWasDurableWhenItBegan) {
   EXPECT_EQ(of_later.error().code(), ErrorCode::fenced);
 }
 
+// It has not looked at the fence since the other one came.
+TEST_F(FencingTest, ACleanStopOfTheLoserDoesNotSayThatAllIsSafe) {
+  ASSERT_TRUE(first_.attach().ok());
+  ASSERT_TRUE(second_.attach().ok());
+  ASSERT_TRUE(first_.write(0, 100, 1).ok());
+  Result<void> stopped = first_.stop();
+  EXPECT_TRUE(second_.holds_zeros(0, 100));
+  ASSERT_FALSE(stopped.ok());
+  EXPECT_EQ(stopped.error().code(), ErrorCode::fenced);
+}
+
 TEST_F(FencingTest, AttachesAtTheSameTimeLeaveOneOwner) {
   for (uint64_t seed = 0; seed < 30; ++seed) {
     FaultOptions slow;
