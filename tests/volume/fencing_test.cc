@@ -191,6 +191,45 @@ TEST_F(FencingTest, AClaimThatAnotherOverwroteIsGivenUp) {
   EXPECT_EQ(first_.volume.status().epoch, 2u) << "epoch 1 is the other one's";
 }
 
+Async<void> attach_and_write(Volume& volume, uint64_t lba, uint64_t tag) {
+  Result<void> attached = co_await volume.attach();
+  if (!attached) co_return attached;
+  const BlockRange range{Lba(lba), BlockCount(10)};
+  BufferList data(pattern(lba, 10, tag));
+  co_return co_await volume.write(range, std::move(data), Durability::flushed, nullptr);
+}
+
+// The same, where the first would have read its claim back and gone on before the other's came.
+// Virtual time: it passes when nobody has anything else to do.
+TEST(Claims, AreReadBackWhenWhoeverWasAtItHasWrittenHis) {
+  VirtualClock clock;
+  SharedStore shared;
+  const VolumeDescriptor disk = shared.create(64 * kMiB);
+  VolumeOptions options = quick_options();
+  options.claim_settle = std::chrono::milliseconds(500);
+  Gateway first(shared, disk, 1, options);
+  Gateway second(shared, disk, 2, options);
+  // Both look before either writes: the store's create-only is best effort. That of the start, by
+  // which one of them would be stopped at last, is none either.
+  FaultOptions blind;
+  blind.blind_create = 1;
+  second.store.set_options(blind);
+  second.store.hold(StoreCall::put, "claim/");
+  Started<Result<void>> of_second(shared.io, attach_and_write(second.volume, 100, 2));
+  run_until(shared.io, [&] { return second.store.held() > 0; });
+  Started<Result<void>> of_first(shared.io, attach_and_write(first.volume, 0, 1));
+  shared.io.restart();
+  while (shared.io.poll() > 0) {  // as far as it gets without waiting
+  }
+  second.store.release();
+  run_until(shared.io, [&] { return of_first.done() && of_second.done(); });
+  EXPECT_TRUE(of_first.result().ok() || of_second.result().ok());
+  Gateway third(shared, disk, 3, options);
+  ASSERT_TRUE(third.attach().ok());
+  EXPECT_TRUE(!of_first.result().ok() || third.holds(0, 10, 1));
+  EXPECT_TRUE(!of_second.result().ok() || third.holds(100, 10, 2));
+}
+
 TEST_F(FencingTest, DoubtAboutAHigherClaimStopsTheAttach) {
   ASSERT_TRUE(first_.attach().ok());
   FaultOptions doubt;
