@@ -325,6 +325,60 @@ TEST_F(Garbage, MovedDataDoNotQueueBeforeAStoreThatIsSlow) {
   stop();
 }
 
+// The newest root may turn out to be damaged: an attach begins at the one before it then, and reads
+// what that does not cover.
+TEST_F(Garbage, WhatAnOlderRootNeedsIsNotDeleted) {
+  VolumeOptions chosen = options(0.72);
+  chosen.checkpoint_every = 2;
+  attach(32 << 20, chosen);
+  for (int i = 0; i < 9; ++i) {
+    write(1, [] { return 7; });
+    ASSERT_TRUE(run(shared_.io, gateway_->volume.flush()).ok());
+  }
+  pass(std::chrono::seconds(30));  // what is due is deleted
+  EXPECT_GT(gateway_->volume.status().garbage.deleted_chunks, 0u);
+  gateway_->crash();
+  const std::string meta = VolumeNames(descriptor_->uuid).meta();
+  const std::vector<ObjectName> roots = shared_.objects(meta, "root/");
+  ASSERT_GE(roots.size(), 2u);
+  const BufferList rubbish(Buffer::copy_of("rubbish"));
+  ASSERT_TRUE(shared_.contents->put(roots.back(), rubbish, {}).ok());
+  attach(32 << 20, chosen);
+  expect_data();
+}
+
+// Data wait for company to be moved with. Meanwhile their block is written again, and of its page
+// nothing stays in memory but where its new leaf is.
+TEST_F(Garbage, WhatWasOverwrittenBeforeItWasMovedStaysSoThoughItsPageLeftMemory) {
+  constexpr uint64_t kPages = 24;  // more than stay in memory in any case
+  constexpr uint64_t kNeighbours = 200 * kBlockSectors;
+  VolumeOptions chosen = options(0.72);
+  chosen.checkpoint_every = 1;
+  chosen.map_memory = ByteCount(1);
+  chosen.collector.deletion_delay = std::chrono::seconds(60);
+  attach(kPages * kPageSectors * kSectorBytes, chosen);
+  Gateway& gateway = *gateway_;
+  // The first chunk has block 0 and neighbours of another page. Of these nothing stays live.
+  ASSERT_TRUE(gateway.write(kPageSectors, kNeighbours, 1).ok());
+  ASSERT_TRUE(gateway.write(0, kBlockSectors, 1, Durability::flushed).ok());
+  for (uint64_t page = 2; page < kPages; ++page) {
+    ASSERT_TRUE(gateway.write(page * kPageSectors, kBlockSectors, 1).ok());
+  }
+  ASSERT_TRUE(gateway.flush().ok());
+  ASSERT_EQ(gateway.volume.status().garbage.moved_bytes, 0u);
+  ASSERT_TRUE(gateway.write(kPageSectors, kNeighbours, 2, Durability::flushed).ok());
+  run_until(shared_.io, [&] { return gateway.volume.status().garbage.moved_bytes > 0; });
+  ASSERT_EQ(gateway.volume.status().garbage.moved_bytes, kBlockSectors * kSectorBytes);
+  ASSERT_TRUE(gateway.write(0, kBlockSectors, 2, Durability::flushed).ok());
+  pass(std::chrono::seconds(1));  // a root with the page's new leaf
+  for (uint64_t page = 1; page < kPages; ++page) {
+    ASSERT_TRUE(gateway.read(page * kPageSectors, kBlockSectors).ok());
+  }
+  pass(std::chrono::minutes(2));  // it has been moved, or left
+  EXPECT_TRUE(gateway.holds(0, kBlockSectors, 2));
+  EXPECT_TRUE(gateway.holds(kPageSectors, kNeighbours, 2));
+}
+
 TEST_F(Garbage, SurvivesAttachAfterAttach) {
   std::mt19937_64 random(5);
   for (int round = 0; round < 6; ++round) {
