@@ -125,6 +125,15 @@ Judgement judge_put(const HttpResponse& response, std::string_view etag) {
   return std::nullopt;
 }
 
+Judgement judge_put_again(const HttpResponse& response, std::string_view etag) {
+  if (response.status == 412) return failure_of(response);
+  if (response.status != 202) return judge_put(response, etag);
+  return Failure{ErrorCode::unavailable, true, true, std::nullopt,
+                 "a copy with a later time is there, perhaps on one server only: the clocks of "
+                 "Swift's proxies differ" +
+                     transaction_of(response)};
+}
+
 Judgement judge_range(const HttpResponse& response, ByteRange range) {
   if (response.status / 100 != 2) return failure_of(response);
   std::string_view header = response.headers.find("Content-Range");

@@ -41,6 +41,8 @@ using Judge = std::function<Judgement(const HttpResponse&)>;
 
 Judgement judge_success(const HttpResponse& response);                     // any 2xx
 Judgement judge_put(const HttpResponse& response, std::string_view etag);  // 201, 202 or 412
+// Of what can only be there as ours: 201. A 202 is worth another try.
+Judgement judge_put_again(const HttpResponse& response, std::string_view etag);
 Judgement judge_range(const HttpResponse& response, ByteRange range);  // 206 and all of it
 Judgement judge_whole(const HttpResponse& response);                   // 200, all of it
 Judgement judge_head(const HttpResponse& response);                    // 2xx with a size

@@ -157,6 +157,23 @@ Async<void> confirm_ours(ClientPtr client, Upload upload, TimePoint deadline) {
   co_return Result<void>();
 }
 
+// Until enough servers have it: that it can be read says that one has.
+Async<void> put_again(ClientPtr client, SwiftRequest request, std::string etag,
+                      TimePoint deadline) {
+  request.judge = [etag](const HttpResponse& response) { return judge_put_again(response, etag); };
+  Result<SwiftAnswer> answer = co_await client->perform(std::move(request), deadline);
+  if (!answer.ok()) co_return answer.error();
+  co_return Result<void>();
+}
+
+Async<void> store_ours(ClientPtr client, Upload upload, TimePoint deadline) {
+  Result<void> ours = co_await confirm_ours(client, upload, deadline);
+  if (!ours.ok()) co_return ours;
+  SwiftRequest again = put_request(*client, upload, /*create_only=*/false);
+  Result<void> stored = co_await put_again(client, std::move(again), upload.etag, deadline);
+  co_return stored;
+}
+
 // swift_store.h says what 202 and 412 mean.
 Async<void> put_object(ClientPtr client, ObjectName object, BufferList data, PutOptions options,
                        TimePoint deadline) {
@@ -176,16 +193,12 @@ Async<void> put_object(ClientPtr client, ObjectName object, BufferList data, Put
       co_return Error(ErrorCode::conflict, fmt::format("PUT {}: {}", where(*client, upload.object),
                                                        failure_of(answer->response).reason));
     }
-    Result<void> ours = co_await confirm_ours(client, upload, deadline);
-    if (!ours.ok()) co_return ours;
-    SwiftRequest again = put_request(*client, upload, /*create_only=*/false);
-    Result<SwiftAnswer> second = co_await client->perform(std::move(again), deadline);
-    if (!second.ok()) co_return second.error();
-    answer->response.status = second->response.status;
+    Result<void> stored = co_await store_ours(client, upload, deadline);
+    co_return stored;
   }
   if (answer->response.status == 202) {
-    Result<void> ours = co_await confirm_ours(client, upload, deadline);
-    co_return ours;
+    Result<void> stored = co_await store_ours(client, upload, deadline);
+    co_return stored;
   }
   co_return Result<void>();
 }
@@ -195,7 +208,8 @@ Async<void> copy_object(ClientPtr client, ObjectName from, ObjectName to, TimePo
   std::string source =
       "/" + escape_segment(client->container_name(from.container)) + "/" + escape_path(from.name);
   request.headers = {{"X-Copy-From", std::move(source)}};
-  Result<SwiftAnswer> answer = co_await client->perform(std::move(request), deadline);
+  SwiftRequest first = request;
+  Result<SwiftAnswer> answer = co_await client->perform(std::move(first), deadline);
   if (!answer.ok()) co_return answer.error().within("copy of " + where(*client, from));
   if (answer->response.status != 202) co_return Result<void>();
 
@@ -209,7 +223,8 @@ Async<void> copy_object(ClientPtr client, ObjectName from, ObjectName to, TimePo
     co_return Error(ErrorCode::conflict,
                     fmt::format("copy to {}: another object of that name won", where(*client, to)));
   }
-  co_return Result<void>();
+  Result<void> stored = co_await put_again(client, std::move(request), source_info->etag, deadline);
+  co_return stored;
 }
 
 Judgement judge_container_put(const HttpResponse& response, const std::string& policy) {
@@ -222,7 +237,7 @@ Judgement judge_container_put(const HttpResponse& response, const std::string& p
 
 // A container is not always seen at once by the server that is asked next.
 Judgement judge_anchor_put(const HttpResponse& response, const std::string& etag) {
-  Judgement judgement = judge_put(response, etag);
+  Judgement judgement = judge_put_again(response, etag);
   if (judgement && response.status == 404) judgement->retriable = true;
   return judgement;
 }

@@ -17,8 +17,10 @@
 //    more without the condition, because the lost attempt may have reached too few servers to be
 //    durable. Two callers that create the same name with the same bytes may both succeed; claims
 //    carry random ids, so that identical bytes mean one caller (I8).
-//  - PUT answered 202: a newer copy exists. It is read back: identical bytes are success, others
-//    `conflict`.
+//  - PUT answered 202: one server at least has a newer copy, and no server took ours. It is read
+//    back: other bytes are `conflict`. Identical bytes are an earlier attempt of ours that a proxy
+//    with a faster clock brought to too few servers, perhaps to a single one: they are PUT again
+//    until that is answered 201.
 //  - 404 proves nothing by itself: presence() is the only answer that counts (I2).
 //  - remove() takes Swift's 404 for gone, which may leave an object behind; never the other way.
 #pragma once

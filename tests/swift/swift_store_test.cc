@@ -231,6 +231,7 @@ TEST_F(SwiftStoreTest, A202IsReadBackAndCompared) {
   plant("PUT", "a/b", FakeSwift::status(202), Act::yes);
   EXPECT_TRUE(user_->put(object_, "ours").ok());
   EXPECT_EQ(swift_.count("GET", "a/b"), 1u);
+  EXPECT_EQ(swift_.count("PUT", "a/b"), 2u);
 
   plant("PUT", "a/b", FakeSwift::status(202));
   swift_.store("/p-box/a/b", "other");
@@ -239,6 +240,20 @@ TEST_F(SwiftStoreTest, A202IsReadBackAndCompared) {
   plant("PUT", "a/b", FakeSwift::status(202));
   plant("HEAD", "a/b", FakeSwift::status(404));
   EXPECT_EQ(code_of(user_->put(object_, "ours")), ErrorCode::unavailable) << "in doubt";
+}
+
+// What can be read back may be on a single server, and be lost with it.
+TEST_F(SwiftStoreTest, OnlyA201SaysThatEnoughServersHaveIt) {
+  for (int i = 0; i < 3; ++i) plant("PUT", "a/b", FakeSwift::status(202), Act::yes);
+  EXPECT_TRUE(user_->put(object_, "ours").ok());
+  EXPECT_EQ(swift_.count("PUT", "a/b"), 4u);
+  EXPECT_EQ(swift_.count("GET", "a/b"), 1u) << "ours once, ours for ever";
+
+  with(impatient());
+  for (int i = 0; i < 1000; ++i) plant("PUT", "a/b", FakeSwift::status(202), Act::yes);
+  Result<void> never = user_->put(object_, "ours");
+  ASSERT_EQ(code_of(never), ErrorCode::unavailable);
+  EXPECT_NE(never.error().message().find("clocks"), std::string::npos);
 }
 
 TEST_F(SwiftStoreTest, AConflictAtTheFirstAttemptIsOne) {
