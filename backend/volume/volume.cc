@@ -108,11 +108,13 @@ Async<void> Volume::attach() {
   start.journaled = journal_ != nullptr;
   Result<void> published = co_await publish_start(objects_, start);
   Result<void> ours = published;
-  if (ours) ours = co_await check_ownership(objects_, *era);
   if (ours) {
     // Only a hint: without it the next attach looks a little longer.
     Result<void> hinted = co_await write_head(objects_, RootName{*era, 0});
     if (!hinted) log::debug("volume {}: {}", objects_.descriptor.name, hinted.error().message());
+    // Last, for all before it may have taken as long as a store can: nobody goes online who could
+    // have seen that another gateway did.
+    ours = co_await check_ownership(objects_, *era);
   }
   if (ours && quitting_) ours = offline(DeviceState::stopped);
   if (!ours) {

@@ -110,6 +110,18 @@ TEST_F(FencingTest, ACleanStopOfTheLoserDoesNotSayThatAllIsSafe) {
   EXPECT_EQ(stopped.error().code(), ErrorCode::fenced);
 }
 
+// Its start is published, and of its last steps one takes long.
+TEST_F(FencingTest, WhoWasOvertakenWhileItAttachedDoesNotGoOnline) {
+  first_.store.hold(StoreCall::put, "head");
+  Started<Result<void>> of_first(shared_.io, first_.volume.attach());
+  run_until(shared_.io, [&] { return first_.store.held() > 0; });
+  ASSERT_TRUE(second_.attach().ok());
+  first_.store.release();
+  run_until(shared_.io, [&] { return of_first.done(); });
+  ASSERT_FALSE(of_first.result().ok());
+  EXPECT_EQ(of_first.result().error().code(), ErrorCode::fenced);
+}
+
 TEST_F(FencingTest, AttachesAtTheSameTimeLeaveOneOwner) {
   for (uint64_t seed = 0; seed < 30; ++seed) {
     FaultOptions slow;
