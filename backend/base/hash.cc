@@ -1,6 +1,8 @@
 #include "backend/base/hash.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <memory>
 
@@ -26,6 +28,18 @@ Sha256 sha256(std::span<const std::byte> bytes) {
   CHECK(EVP_DigestFinal_ex(digest.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr) ==
         1);
   return out;
+}
+
+Sha256 hmac_sha256(std::span<const std::byte> key, std::span<const std::byte> bytes) {
+  Sha256 out;
+  CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+             reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+             reinterpret_cast<unsigned char*>(out.data()), nullptr) != nullptr);
+  return out;
+}
+
+bool same_signature(const Sha256& a, std::span<const std::byte, 32> b) noexcept {
+  return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 std::string md5_hex(const BufferList& data) {

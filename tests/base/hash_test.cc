@@ -16,6 +16,16 @@ TEST(Hash, KnownVectors) {
   EXPECT_EQ(md5_hex(cut), "900150983cd24fb0d6963f7d28e17f72");
 }
 
+TEST(Hash, HmacOfRfc4231) {
+  const Sha256 code = hmac_sha256(Buffer::copy_of("Jefe").bytes(),
+                                  Buffer::copy_of("what do ya want for nothing?").bytes());
+  EXPECT_EQ(to_hex(code), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  Sha256 other = code;
+  EXPECT_TRUE(same_signature(code, other));
+  other.back() ^= std::byte{1};
+  EXPECT_FALSE(same_signature(code, other));
+}
+
 // Texts of every length around a block's and the staging's, cut anywhere, in more numbers than
 // lanes: the same as one after the other by OpenSSL.
 TEST(Hash, Md5OfSeveralIsThatOfEach) {
