@@ -10,6 +10,7 @@
 #include "backend/base/endian.h"
 #include "backend/base/log.h"
 #include "target/scsi/backend_error.h"
+#include "target/scsi/block_range.h"
 #include "target/scsi/cdb.h"
 #include "target/scsi/commands.h"
 #include "target/scsi/limits.h"
@@ -73,16 +74,6 @@ void log_exception(std::exception_ptr failure) {
   } catch (const std::exception& e) {
     log::error("a command with IMMED: unexpected exception: {}", e.what());
   }
-}
-
-// The least range that covers all of these: what an UNMAP locks.
-BlockRange hull_of(const std::vector<BlockRange>& ranges) {
-  Lba first = ranges.front().first, end = first;
-  for (const BlockRange& range : ranges) {
-    first = std::min(first, range.first);
-    end = std::max(end, range.first + range.count);
-  }
-  return {first, end - first};
 }
 
 asio::awaitable<ScsiResult> flush(LogicalUnit& unit, Command command, bool immed) {
@@ -162,6 +153,7 @@ asio::awaitable<ScsiResult> write_blocks(LogicalUnit& unit, Command command, Blo
   RangeLocks::Hold hold(unit.range_locks(), access.range, Sharing::shared, ticket);
   if (!hold.granted()) co_await hold.turn();
   if (ticket->cancelled) co_return ended_with(Status::task_aborted);
+  unit.about_to_change(access.range);
   const Durability durability = durability_of(unit, access);
   Result<void> written = co_await unit.device().write(access.range, std::move(data_out), durability,
                                                       std::move(ticket));
@@ -265,6 +257,7 @@ asio::awaitable<ScsiResult> run_unmap(LogicalUnit& unit, Command command, Buffer
   RangeLocks::Hold hold(unit.range_locks(), hull_of(ranges), Sharing::shared, ticket);
   if (!hold.granted()) co_await hold.turn();
   if (ticket->cancelled) co_return ended_with(Status::task_aborted);
+  for (const BlockRange& range : ranges) unit.about_to_change(range);
   Result<void> unmapped = co_await unit.device().unmap(std::move(ranges), std::move(ticket));
   if (!unmapped) co_return failed(unit, command, unmapped.error(), MediumAccess::write);
   co_return ScsiResult{};

@@ -201,6 +201,26 @@ PersistentReserveOutCdb decode_persistent_reserve_out(const Cdb& cdb) {
   return {static_cast<uint8_t>(cdb[1] & 0x1f), cdb[2], be<uint32_t>(cdb, 5)};
 }
 
+ThirdPartyCopyOutCdb decode_third_party_copy_out(const Cdb& cdb) {
+  ThirdPartyCopyOutCdb out;
+  out.service_action = cdb[1] & 0x1f;
+  const bool is_abort = out.service_action == service_action::kCopyOperationAbort;
+  out.list_identifier = be<uint32_t>(cdb, is_abort ? 2 : 6);
+  if (!is_abort) out.parameter_list_length = be<uint32_t>(cdb, 10);
+  return out;
+}
+
+ThirdPartyCopyInCdb decode_third_party_copy_in(const Cdb& cdb) {
+  ThirdPartyCopyInCdb in;
+  in.service_action = cdb[1] & 0x1f;
+  const bool has_long_list_identifier =
+      in.service_action == service_action::kReceiveCopyStatusLid4 ||
+      in.service_action == service_action::kReceiveRodTokenInformation;
+  in.list_identifier = has_long_list_identifier ? be<uint32_t>(cdb, 2) : cdb[2];
+  in.allocation_length = be<uint32_t>(cdb, 10);
+  return in;
+}
+
 ReadCapacity16Cdb decode_read_capacity16(const Cdb& cdb) {
   return {be<uint32_t>(cdb, 10)};
 }

@@ -44,6 +44,8 @@ inline constexpr uint8_t kRelease10 = 0x57;
 inline constexpr uint8_t kModeSense10 = 0x5a;
 inline constexpr uint8_t kPersistentReserveIn = 0x5e;
 inline constexpr uint8_t kPersistentReserveOut = 0x5f;
+inline constexpr uint8_t kThirdPartyCopyOut = 0x83;
+inline constexpr uint8_t kThirdPartyCopyIn = 0x84;
 inline constexpr uint8_t kRead16 = 0x88;
 inline constexpr uint8_t kCompareAndWrite = 0x89;
 inline constexpr uint8_t kWrite16 = 0x8a;
@@ -66,12 +68,23 @@ inline constexpr uint8_t kReadDefectData12 = 0xb7;
 }  // namespace opcode
 
 namespace service_action {
-inline constexpr uint8_t kReadCapacity16 = 0x10;                 // of SERVICE ACTION IN(16)
-inline constexpr uint8_t kGetLbaStatus = 0x12;                   // of SERVICE ACTION IN(16)
-inline constexpr uint8_t kReportIdentifyingInformation = 0x05;   // of MAINTENANCE IN
-inline constexpr uint8_t kSetIdentifyingInformation = 0x06;      // of MAINTENANCE OUT
-inline constexpr uint8_t kReportTargetPortGroups = 0x0a;         // of MAINTENANCE IN
-inline constexpr uint8_t kReportSupportedOperationCodes = 0x0c;  // of MAINTENANCE IN
+inline constexpr uint8_t kExtendedCopyLid1 = 0x00;                // of THIRD-PARTY COPY OUT
+inline constexpr uint8_t kExtendedCopyLid4 = 0x01;                // of THIRD-PARTY COPY OUT
+inline constexpr uint8_t kPopulateToken = 0x10;                   // of THIRD-PARTY COPY OUT
+inline constexpr uint8_t kWriteUsingToken = 0x11;                 // of THIRD-PARTY COPY OUT
+inline constexpr uint8_t kCopyOperationAbort = 0x1c;              // of THIRD-PARTY COPY OUT
+inline constexpr uint8_t kReceiveCopyStatusLid1 = 0x00;           // of THIRD-PARTY COPY IN
+inline constexpr uint8_t kReceiveCopyDataLid1 = 0x01;             // of THIRD-PARTY COPY IN
+inline constexpr uint8_t kReceiveCopyOperatingParameters = 0x03;  // of THIRD-PARTY COPY IN
+inline constexpr uint8_t kReceiveCopyFailureDetailsLid1 = 0x04;   // of THIRD-PARTY COPY IN
+inline constexpr uint8_t kReceiveCopyStatusLid4 = 0x05;           // of THIRD-PARTY COPY IN
+inline constexpr uint8_t kReceiveRodTokenInformation = 0x07;      // of THIRD-PARTY COPY IN
+inline constexpr uint8_t kReadCapacity16 = 0x10;                  // of SERVICE ACTION IN(16)
+inline constexpr uint8_t kGetLbaStatus = 0x12;                    // of SERVICE ACTION IN(16)
+inline constexpr uint8_t kReportIdentifyingInformation = 0x05;    // of MAINTENANCE IN
+inline constexpr uint8_t kSetIdentifyingInformation = 0x06;       // of MAINTENANCE OUT
+inline constexpr uint8_t kReportTargetPortGroups = 0x0a;          // of MAINTENANCE IN
+inline constexpr uint8_t kReportSupportedOperationCodes = 0x0c;   // of MAINTENANCE IN
 inline constexpr uint8_t kReportSupportedTaskManagementFunctions = 0x0d;  // of MAINTENANCE IN
 }  // namespace service_action
 
@@ -252,6 +265,20 @@ struct PersistentReserveOutCdb {  // SPC-5 6.16
   uint32_t parameter_list_length = 0;
 };
 PersistentReserveOutCdb decode_persistent_reserve_out(const Cdb& cdb);
+
+struct ThirdPartyCopyOutCdb {  // SPC-5 6.5 to 6.7, SBC-4 5.11 and 5.54
+  uint8_t service_action = 0;
+  uint32_t list_identifier = 0;  // not of EXTENDED COPY: there it is in the parameter list
+  uint32_t parameter_list_length = 0;
+};
+ThirdPartyCopyOutCdb decode_third_party_copy_out(const Cdb& cdb);
+
+struct ThirdPartyCopyInCdb {  // SPC-5 6.22 to 6.28
+  uint8_t service_action = 0;
+  uint32_t list_identifier = 0;
+  uint32_t allocation_length = 0;
+};
+ThirdPartyCopyInCdb decode_third_party_copy_in(const Cdb& cdb);
 
 struct ReadCapacity16Cdb {  // SBC-4 5.23
   uint32_t allocation_length = 0;

@@ -150,6 +150,26 @@ Checked check_format_unit(const LogicalUnit& unit, const Cdb& cdb);
 asio::awaitable<ScsiResult> run_format_unit(LogicalUnit& unit, Command command, BufferList data_out,
                                             TicketPtr ticket);
 
+// ---- extended_copy_commands.cc, token_commands.cc: copy offload --------------------------------
+Checked check_extended_copy(const LogicalUnit& unit, const Cdb& cdb);
+asio::awaitable<ScsiResult> run_extended_copy(LogicalUnit& unit, Command command,
+                                              BufferList data_out, TicketPtr ticket);
+
+Checked check_copy_operation_abort(const LogicalUnit& unit, const Cdb& cdb);
+asio::awaitable<ScsiResult> run_copy_operation_abort(LogicalUnit& unit, Command command,
+                                                     BufferList data_out, TicketPtr ticket);
+
+Checked check_third_party_copy_in(const LogicalUnit& unit, const Cdb& cdb);
+ScsiResult answer_third_party_copy_in(LogicalUnit& unit, const Command& command);
+
+Checked check_populate_token(const LogicalUnit& unit, const Cdb& cdb);
+asio::awaitable<ScsiResult> run_populate_token(LogicalUnit& unit, Command command,
+                                               BufferList data_out, TicketPtr ticket);
+
+Checked check_write_using_token(const LogicalUnit& unit, const Cdb& cdb);
+asio::awaitable<ScsiResult> run_write_using_token(LogicalUnit& unit, Command command,
+                                                  BufferList data_out, TicketPtr ticket);
+
 // ---- shared ----------------------------------------------------------------------------------
 // A command that returns data, at most so many bytes.
 inline Transfer to_initiator(uint64_t bytes) {

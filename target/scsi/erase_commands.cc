@@ -129,6 +129,7 @@ asio::awaitable<ScsiResult> run_format_unit(LogicalUnit& unit, Command command, 
                                                  std::move(holds));
   if (!hold->granted()) co_await hold->turn();
   if (ticket->cancelled) co_return ended_with(Status::task_aborted);
+  unit.about_to_change(everything);
   if (immed) {
     Executor executor = co_await asio::this_coro::executor;
     unit.format()->progress = 0;  // from the next command on
@@ -172,6 +173,7 @@ asio::awaitable<ScsiResult> run_write_same(LogicalUnit& unit, Command command, B
   RangeLocks::Hold hold(unit.range_locks(), range, Sharing::shared, ticket);
   if (!hold.granted()) co_await hold.turn();
   if (ticket->cancelled) co_return ended_with(Status::task_aborted);
+  unit.about_to_change(range);
   const Durability durability = durability_of(unit, same.access);
   const bool zeros = same.no_data_out || is_all_zero(block.bytes());
   Result<void> done;

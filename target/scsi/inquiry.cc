@@ -9,6 +9,7 @@
 
 #include "backend/base/endian.h"
 #include "backend/base/hash.h"
+#include "target/scsi/copy_results.h"
 #include "target/scsi/limits.h"
 
 namespace swiftness::scsi {
@@ -23,15 +24,11 @@ constexpr std::array<uint16_t, 4> kVersionDescriptors{0x00a0,   // SAM-5
                                                       0x0460,   // SPC-4
                                                       0x04c0};  // SBC-3
 
-constexpr uint8_t kPages[] = {vpd::kSupportedPages,
-                              vpd::kUnitSerialNumber,
-                              vpd::kDeviceIdentification,
-                              vpd::kExtendedInquiry,
-                              vpd::kModePagePolicy,
-                              vpd::kScsiPorts,
-                              vpd::kBlockLimits,
-                              vpd::kBlockDeviceCharacteristics,
-                              vpd::kLogicalBlockProvisioning};
+constexpr uint8_t kPages[] = {
+    vpd::kSupportedPages,          vpd::kUnitSerialNumber, vpd::kDeviceIdentification,
+    vpd::kExtendedInquiry,         vpd::kModePagePolicy,   vpd::kScsiPorts,
+    vpd::kThirdPartyCopy,          vpd::kBlockLimits,      vpd::kBlockDeviceCharacteristics,
+    vpd::kLogicalBlockProvisioning};
 static_assert(std::ranges::is_sorted(kPages), "SPC-5 7.7.16: ascending order");
 
 // Left-aligned ASCII, padded with spaces (SPC-5 4.3.1).
@@ -198,6 +195,12 @@ Bytes scsi_ports(std::span<const TargetPort> ports) {  // SPC-5 7.7.14
   return finish_page(std::move(page));
 }
 
+Bytes third_party_copy(const Geometry& geometry) {  // SPC-5 7.7.18
+  Bytes page = start_page(vpd::kThirdPartyCopy);
+  append(page, third_party_copy_descriptors(geometry));
+  return finish_page(std::move(page));
+}
+
 // ---- block device pages, SBC-4 6.6
 // ---------------------------------------------------------------
 
@@ -245,8 +248,9 @@ Bytes standard_inquiry(const Identity& identity, std::byte peripheral, bool has_
   data[2] = std::byte{0x06};         // VERSION: SPC-4
   data[3] = std::byte{0x10 | 0x02};  // HISUP; RESPONSE DATA FORMAT 2
   data[4] = std::byte{kStandardSize - 5};
-  if (has_groups) data[5] = std::byte{0x10};  // TPGS 01b: implicit management
-  data[7] = std::byte{0x02};                  // CMDQUE
+  if (peripheral == kDirectAccessDevice) data[5] = std::byte{0x08};  // 3PC
+  if (has_groups) data[5] |= std::byte{0x10};  // TPGS 01b: implicit management
+  data[7] = std::byte{0x02};                   // CMDQUE
   std::span<std::byte> all(data);
   put_padded(all.subspan(8, 8), kVendor);
   put_padded(all.subspan(16, 16), identity.product);
@@ -276,6 +280,8 @@ std::optional<Bytes> vpd_page(uint8_t page_code, const Identity& identity, const
       return mode_page_policy();
     case vpd::kScsiPorts:
       return scsi_ports(ports);
+    case vpd::kThirdPartyCopy:
+      return third_party_copy(geometry);
     case vpd::kBlockLimits:
       return block_limits(geometry);
     case vpd::kBlockDeviceCharacteristics:

@@ -27,6 +27,7 @@ inline constexpr uint8_t kDeviceIdentification = 0x83;
 inline constexpr uint8_t kExtendedInquiry = 0x86;
 inline constexpr uint8_t kModePagePolicy = 0x87;
 inline constexpr uint8_t kScsiPorts = 0x88;
+inline constexpr uint8_t kThirdPartyCopy = 0x8f;
 inline constexpr uint8_t kBlockLimits = 0xb0;
 inline constexpr uint8_t kBlockDeviceCharacteristics = 0xb1;
 inline constexpr uint8_t kLogicalBlockProvisioning = 0xb2;

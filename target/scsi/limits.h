@@ -19,6 +19,16 @@ inline constexpr uint32_t kUnmapGranularityBytes = 4096;
 inline constexpr uint32_t kMaximumUnmapDescriptors = 256;
 inline constexpr uint32_t kMaximumUnmapBlocks = 0xffffffff;  // no limit: a trim is one log record
 
+// Copy offload: what one EXTENDED COPY and one WRITE USING TOKEN may ask for, 256 MiB each. More of
+// them than run at once wait their turn.
+inline constexpr uint32_t kMaximumCopyTargets = 16;
+inline constexpr uint32_t kMaximumCopySegments = 16;
+inline constexpr uint32_t kMaximumCopySegmentBytes = 16 << 20;
+inline constexpr uint32_t kMaximumTokenRanges = 64;
+inline constexpr uint32_t kMaximumTokenBytes = 256 << 20;
+inline constexpr uint32_t kOptimalTokenBytes = 64 << 20;
+inline constexpr uint32_t kConcurrentCopies = 8;  // of one target
+
 constexpr uint32_t blocks_in(uint32_t bytes, const Geometry& geometry) {
   return bytes / geometry.block_size;
 }

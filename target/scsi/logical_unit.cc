@@ -227,18 +227,23 @@ LogicalUnit::Examined LogicalUnit::examine(const Command& command, const Nexus& 
 
 std::optional<ScsiResult> LogicalUnit::refusal(const CommandDescriptor& descriptor,
                                                const Nexus& nexus) const {
-  if ((descriptor.traits & kWorksUnready) == 0) {
-    std::optional<ScsiResult> unready = refusal_of_state(state());
-    if (unready) return unready;
-    if (format_->progress) return check_condition(sense_now());
-  }
-  if ((descriptor.traits & kChangesMedium) != 0 && is_write_protected(nexus)) {
-    const bool by_software =
-        mode_.software_write_protect && !options_.read_only && !nexus.read_only;
-    return check_condition({SenseKey::data_protect,
-                            by_software ? asc::kSoftwareWriteProtected : asc::kWriteProtected});
-  }
-  return std::nullopt;
+  std::optional<ScsiResult> refused;
+  if ((descriptor.traits & kWorksUnready) == 0) refused = unready();
+  if (!refused && (descriptor.traits & kChangesMedium) != 0) refused = write_protected(nexus);
+  return refused;
+}
+
+std::optional<ScsiResult> LogicalUnit::unready() const {
+  std::optional<ScsiResult> refused = refusal_of_state(state());
+  if (!refused && format_->progress) refused = check_condition(sense_now());
+  return refused;
+}
+
+std::optional<ScsiResult> LogicalUnit::write_protected(const Nexus& nexus) const {
+  if (!is_write_protected(nexus)) return std::nullopt;
+  const bool by_software = mode_.software_write_protect && !options_.read_only && !nexus.read_only;
+  return check_condition(
+      {SenseKey::data_protect, by_software ? asc::kSoftwareWriteProtected : asc::kWriteProtected});
 }
 
 // Mode parameters go back to the defaults with it (SPC-5 6.13).
@@ -246,6 +251,8 @@ void LogicalUnit::reset() {
   clear_task_set();
   mode_ = saved_mode_;
   reserved_by_.reset();
+  for (auto& [id, nexus] : nexuses_) nexus.copies.give_up_background();
+  range_locks_.notice_cancelled();
   raise(asc::kLogicalUnitReset);
 }
 
@@ -296,6 +303,26 @@ bool LogicalUnit::conflicts(const Command& command, const CommandDescriptor& des
     how = UnderReservation::allowed;
   }
   return !reservations_.allows(nexus.name, how);
+}
+
+asio::awaitable<std::optional<ScsiResult>> LogicalUnit::refusal_of_copy(NexusId id,
+                                                                        MediumAccess access) {
+  if (!has_loaded_metadata_ && state() == DeviceState::online) {
+    Result<void> loaded = co_await load_metadata();
+    if (!loaded) co_return result_of_failure(loaded.error().code(), MediumAccess::read);
+  }
+  const Nexus* from = nexus(id);
+  if (!from) co_return ended_with(Status::task_aborted);
+  const UnderReservation how = access == MediumAccess::read
+                                   ? UnderReservation::allowed_write_exclusive
+                                   : UnderReservation::conflicts;
+  const bool reserved = reserved_by_ ? *reserved_by_ != id
+                                     : reservations_.reservation().has_value() &&
+                                           !reservations_.allows(from->name, how);
+  if (reserved) co_return ended_with(Status::reservation_conflict);
+  std::optional<ScsiResult> refused = unready();
+  if (!refused && access == MediumAccess::write) refused = write_protected(*from);
+  co_return refused;
 }
 
 void LogicalUnit::set_reservations(Reservations next, const Reservations::Outcome& outcome,

@@ -20,17 +20,21 @@
 
 #include "backend/base/async.h"
 #include "backend/block_device.h"
+#include "target/scsi/backend_error.h"
 #include "target/scsi/command.h"
+#include "target/scsi/copy_operations.h"
 #include "target/scsi/identity.h"
 #include "target/scsi/log_pages.h"
 #include "target/scsi/mode_pages.h"
 #include "target/scsi/range_locks.h"
 #include "target/scsi/reservations.h"
+#include "target/scsi/rod_tokens.h"
 #include "target/scsi/task_set.h"
 #include "target/scsi/unit_attention.h"
 
 namespace swiftness::scsi {
 
+class CopyManager;
 struct CommandDescriptor;
 
 struct LogicalUnitOptions {
@@ -51,6 +55,7 @@ class LogicalUnit final : private BlockDeviceObserver {
     TargetPort port;
     UnitAttentions attentions;
     Buffer echo_buffer;  // of WRITE BUFFER
+    CopyOperations copies;
   };
 
   LogicalUnit(BlockDevice& device, LogicalUnitOptions options);
@@ -87,6 +92,20 @@ class LogicalUnit final : private BlockDeviceObserver {
   DeviceState state() const noexcept { return device_.state(); }
   const Identity& identity() const noexcept { return identity_; }
   RangeLocks& range_locks() noexcept { return range_locks_; }
+
+  // Every command that changes blocks says so when it has its hold on them, before the device hears
+  // of it: no token names them any more.
+  void about_to_change(const BlockRange& range) {
+    if (!rod_tokens_.empty()) rod_tokens_.revoke(range);
+  }
+  RodTokens& rod_tokens() noexcept { return rod_tokens_; }
+
+  // With the other logical units of its target, which a copy may go to and come from.
+  void join(CopyManager& manager) noexcept { copy_manager_ = &manager; }
+  CopyManager& copy_manager() noexcept { return *copy_manager_; }
+  // Would a READ, or a WRITE, of this nexus be refused now, whatever its blocks? For copies that
+  // another logical unit was asked for.
+  asio::awaitable<std::optional<ScsiResult>> refusal_of_copy(NexusId id, MediumAccess access);
 
   // FORMAT UNIT under way: how far it is, of 65,536; nothing when there is none. Shared with the
   // format, which may outlive the unit.
@@ -131,6 +150,8 @@ class LogicalUnit final : private BlockDeviceObserver {
   Examined examine(const Command& command, const Nexus& nexus) const;
   bool conflicts(const Command& command, const CommandDescriptor& descriptor,
                  const Nexus& nexus) const;
+  std::optional<ScsiResult> unready() const;
+  std::optional<ScsiResult> write_protected(const Nexus& nexus) const;
   void count_begin(TimePoint begin);
   void count_end(const CommandDescriptor& descriptor, const ScsiResult& result, uint64_t bytes_out,
                  TimePoint begin);
@@ -155,6 +176,8 @@ class LogicalUnit final : private BlockDeviceObserver {
   TaskSet tasks_;
   RangeLocks range_locks_;
   RangeLocks reserve_out_turns_;
+  RodTokens rod_tokens_;
+  CopyManager* copy_manager_ = nullptr;
   std::shared_ptr<Format> format_ = std::make_shared<Format>();
   std::unordered_map<uint64_t, Nexus> nexuses_;
 };

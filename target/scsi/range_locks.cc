@@ -5,16 +5,9 @@
 #include <utility>
 
 #include "backend/base/check.h"
+#include "target/scsi/block_range.h"
 
 namespace swiftness::scsi {
-namespace {
-
-bool overlap(const BlockRange& a, const BlockRange& b) noexcept {
-  return a.first < b.first + b.count && b.first < a.first + a.count;
-}
-
-}  // namespace
-
 RangeLocks::Hold::Hold(RangeLocks& locks, BlockRange range, Sharing sharing, TicketPtr ticket)
     : locks_(locks), range_(range), sharing_(sharing), ticket_(std::move(ticket)) {
   CHECK(ticket_);

@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kFixedSize = 18;
 constexpr size_t kDescriptorHeaderSize = 8;
 constexpr size_t kInformationSize = 12;
+constexpr size_t kCommandSpecificSize = 12;
 constexpr size_t kFieldSize = 8;
 
 // SENSE KEY SPECIFIC with SKSV set (SPC-5 4.4.2.4): the same three bytes in both formats.
@@ -37,6 +38,7 @@ Bytes encode_fixed(const Sense& sense) {
     store_be(&out[3], static_cast<uint32_t>(*sense.information));
   }
   out[7] = std::byte{kFixedSize - 8};
+  if (sense.command_specific) store_be(&out[8], *sense.command_specific);
   out[12] = std::byte{sense.additional.code};
   out[13] = std::byte{sense.additional.qualifier};
   if (sense.field) put_field_pointer(&out[15], *sense.field);
@@ -46,7 +48,9 @@ Bytes encode_fixed(const Sense& sense) {
 
 Bytes encode_descriptors(const Sense& sense) {
   const bool specific = sense.field || sense.progress;
-  size_t descriptors = (sense.information ? kInformationSize : 0) + (specific ? kFieldSize : 0);
+  size_t descriptors = (sense.information ? kInformationSize : 0) +
+                       (sense.command_specific ? kCommandSpecificSize : 0) +
+                       (specific ? kFieldSize : 0);
   Bytes out(kDescriptorHeaderSize + descriptors);
   out[0] = std::byte{0x72};
   out[1] = static_cast<std::byte>(sense.key);
@@ -59,6 +63,12 @@ Bytes encode_descriptors(const Sense& sense) {
     at[2] = std::byte{0x80};  // VALID
     store_be(at + 4, *sense.information);
     at += kInformationSize;
+  }
+  if (sense.command_specific) {  // Command-Specific Information descriptor, SPC-5 4.4.2.3
+    at[0] = std::byte{0x01};
+    at[1] = std::byte{kCommandSpecificSize - 2};
+    store_be(at + 4, uint64_t{*sense.command_specific});
+    at += kCommandSpecificSize;
   }
   if (specific) {  // Sense Key Specific descriptor, SPC-5 4.4.2.4
     at[0] = std::byte{0x02};

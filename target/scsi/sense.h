@@ -20,6 +20,7 @@ enum class SenseKey : uint8_t {  // SPC-5 4.4.3, table 49
   illegal_request = 0x5,
   unit_attention = 0x6,
   data_protect = 0x7,
+  copy_aborted = 0xa,
   aborted_command = 0xb,
   miscompare = 0xe,
 };
@@ -33,20 +34,38 @@ struct AdditionalSense {
 
 namespace asc {  // SPC-5 annex F.2
 inline constexpr AdditionalSense kNone{0x00, 0x00};
+inline constexpr AdditionalSense kOperationInProgress{0x00, 0x16};
 inline constexpr AdditionalSense kBecomingReady{0x04, 0x01};
 inline constexpr AdditionalSense kManualInterventionRequired{0x04, 0x03};
 inline constexpr AdditionalSense kFormatInProgress{0x04, 0x04};
+inline constexpr AdditionalSense kUnreachableCopyTarget{0x08, 0x04};
 inline constexpr AdditionalSense kWriteError{0x0c, 0x00};
+inline constexpr AdditionalSense kThirdPartyDeviceFailure{0x0d, 0x01};
+inline constexpr AdditionalSense kCopyTargetDeviceNotReachable{0x0d, 0x02};
+inline constexpr AdditionalSense kIncorrectCopyTargetDeviceType{0x0d, 0x03};
 inline constexpr AdditionalSense kInvalidFieldInCommandInformationUnit{0x0e, 0x03};
 inline constexpr AdditionalSense kUnrecoveredReadError{0x11, 0x00};
 inline constexpr AdditionalSense kParameterListLengthError{0x1a, 0x00};
 inline constexpr AdditionalSense kMiscompareDuringVerify{0x1d, 0x00};
 inline constexpr AdditionalSense kInvalidOperationCode{0x20, 0x00};
 inline constexpr AdditionalSense kLbaOutOfRange{0x21, 0x00};
+inline constexpr AdditionalSense kUnsupportedTokenType{0x23, 0x01};
+inline constexpr AdditionalSense kTokenUnknown{0x23, 0x04};
+inline constexpr AdditionalSense kTokenRevoked{0x23, 0x06};
+inline constexpr AdditionalSense kTokenExpired{0x23, 0x07};
+inline constexpr AdditionalSense kTokenCancelled{0x23, 0x08};
+inline constexpr AdditionalSense kTokenDeleted{0x23, 0x09};
+inline constexpr AdditionalSense kInvalidTokenLength{0x23, 0x0a};
 inline constexpr AdditionalSense kInvalidFieldInCdb{0x24, 0x00};
 inline constexpr AdditionalSense kLogicalUnitNotSupported{0x25, 0x00};
 inline constexpr AdditionalSense kInvalidFieldInParameterList{0x26, 0x00};
 inline constexpr AdditionalSense kInvalidReleaseOfPersistentReservation{0x26, 0x04};
+inline constexpr AdditionalSense kTooManyTargetDescriptors{0x26, 0x06};
+inline constexpr AdditionalSense kUnsupportedTargetDescriptorType{0x26, 0x07};
+inline constexpr AdditionalSense kTooManySegmentDescriptors{0x26, 0x08};
+inline constexpr AdditionalSense kUnsupportedSegmentDescriptorType{0x26, 0x09};
+inline constexpr AdditionalSense kUnexpectedInexactSegment{0x26, 0x0a};
+inline constexpr AdditionalSense kInlineDataLengthExceeded{0x26, 0x0b};
 inline constexpr AdditionalSense kWriteProtected{0x27, 0x00};
 inline constexpr AdditionalSense kSoftwareWriteProtected{0x27, 0x02};
 inline constexpr AdditionalSense kSpaceAllocationFailed{0x27, 0x07};
@@ -84,6 +103,8 @@ struct Sense {
   std::optional<uint64_t> information = std::nullopt;  // for block commands, an LBA
   std::optional<FieldPointer> field = std::nullopt;    // only with ILLEGAL REQUEST
   std::optional<uint16_t> progress = std::nullopt;     // of 65,536; only without `field`
+  // COMMAND-SPECIFIC INFORMATION: with COPY ABORTED the number of the segment that failed.
+  std::optional<uint32_t> command_specific = std::nullopt;
 };
 
 enum class SenseFormat { fixed, descriptor };  // SPC-5 4.4.3 (70h), 4.4.2 (72h)

@@ -7,6 +7,7 @@
 #include "target/scsi/absent_unit.h"
 #include "target/scsi/cdb.h"
 #include "target/scsi/commands.h"
+#include "target/scsi/copy_manager.h"
 #include "target/scsi/logical_unit.h"
 #include "target/scsi/lun.h"
 #include "target/scsi/sense.h"
@@ -30,7 +31,7 @@ enum SelectReport : uint8_t {  // SPC-5 6.34.1
 
 }  // namespace
 
-TaskRouter::TaskRouter() = default;
+TaskRouter::TaskRouter() : copy_manager_(std::make_unique<CopyManager>()) {}
 TaskRouter::~TaskRouter() = default;
 
 // ---- logical units and nexuses
@@ -38,6 +39,8 @@ TaskRouter::~TaskRouter() = default;
 
 void TaskRouter::add(uint16_t lun, std::unique_ptr<LogicalUnit> unit) {
   CHECK(unit && !units_.contains(lun) && lun <= kHighestLun);
+  unit->join(*copy_manager_);
+  copy_manager_->add(*unit);
   unit->on_tasks_aborted([this, lun](NexusId id) {
     const NexusOptions* nexus = find(id);
     if (nexus && nexus->listener) nexus->listener->on_tasks_cleared(lun_to_field(lun));

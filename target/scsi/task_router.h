@@ -19,6 +19,7 @@
 
 namespace swiftness::scsi {
 
+class CopyManager;
 class LogicalUnit;
 struct Sense;
 
@@ -102,6 +103,7 @@ class TaskRouter {
   static std::optional<Sense> check_report_luns(const Cdb& cdb);
   ScsiResult report_luns(const NexusOptions& nexus, const Command& command);
 
+  std::unique_ptr<CopyManager> copy_manager_;               // outlives the units
   std::map<uint16_t, std::unique_ptr<LogicalUnit>> units_;  // by LUN
   std::unordered_map<uint64_t, NexusOptions> nexuses_;
   uint64_t last_nexus_ = 0;

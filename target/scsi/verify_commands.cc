@@ -38,6 +38,7 @@ std::optional<uint64_t> difference(const BufferList& data, const BufferList& exp
 asio::awaitable<ScsiResult> write_back(LogicalUnit& unit, const Command& command,
                                        const BlockAccess& access, BufferList data,
                                        TicketPtr ticket) {
+  unit.about_to_change(access.range);
   const Durability durability = durability_of(unit, access);
   Result<void> written =
       co_await unit.device().write(access.range, std::move(data), durability, std::move(ticket));
@@ -100,6 +101,7 @@ asio::awaitable<ScsiResult> run_write_and_verify(LogicalUnit& unit, Command comm
   RangeLocks::Hold hold(unit.range_locks(), range, Sharing::exclusive, ticket);
   if (!hold.granted()) co_await hold.turn();
   if (ticket->cancelled) co_return ended_with(Status::task_aborted);
+  unit.about_to_change(range);
   // What is verified is on the medium.
   Result<void> written =
       co_await unit.device().write(range, data_out, Durability::flushed, std::move(ticket));

@@ -67,6 +67,7 @@ class MemoryDevice final : public BlockDevice {
   void set_prefetch_room(uint64_t bytes) { prefetch_room_ = ByteCount(bytes); }
 
   void keep_metadata() { keeps_metadata_ = true; }
+  void report_holes() { reports_holes_ = true; }  // otherwise all of it is mapped
 
   // --- what a test asks it
   // ------------------------------------------------------------------------
@@ -162,7 +163,18 @@ class MemoryDevice final : public BlockDevice {
   ByteCount prefetch_room() const override { return prefetch_room_; }
 
   Async<std::vector<AllocationPiece>> allocation(BlockRange range) override {
-    co_return std::vector<AllocationPiece>{AllocationPiece{range, true}};
+    check_inside(range);
+    if (!reports_holes_) co_return std::vector<AllocationPiece>{AllocationPiece{range, true}};
+    std::vector<AllocationPiece> pieces;
+    for (uint64_t i = 0; i < range.count.value(); ++i) {
+      const Lba lba = range.first + BlockCount(i);
+      const bool mapped = blocks_.contains(lba.value());
+      if (pieces.empty() || pieces.back().mapped != mapped) {
+        pieces.push_back({{lba, BlockCount(0)}, mapped});
+      }
+      pieces.back().range.count += BlockCount(1);
+    }
+    co_return pieces;
   }
 
   bool keeps_metadata() const noexcept override { return keeps_metadata_; }
@@ -220,6 +232,7 @@ class MemoryDevice final : public BlockDevice {
   std::optional<ErrorCode> failure_;
   bool corrupts_next_write_ = false;
   bool keeps_metadata_ = false;
+  bool reports_holes_ = false;
   std::map<MetadataKey, Bytes> metadata_;
   uint64_t arrivals_ = 0;        // operations so far
   uint64_t first_held_ = kNone;  // operations with this number and above wait
