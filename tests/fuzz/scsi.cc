@@ -5,12 +5,15 @@
 #include "backend/base/check.h"
 #include "backend/base/endian.h"
 #include "target/scsi/cdb.h"
+#include "target/scsi/copy_parameters.h"
 #include "target/scsi/identity.h"
 #include "target/scsi/inquiry.h"
+#include "target/scsi/limits.h"
 #include "target/scsi/log_pages.h"
 #include "target/scsi/lun.h"
 #include "target/scsi/mode_pages.h"
 #include "target/scsi/reservation_data.h"
+#include "target/scsi/rod_tokens.h"
 #include "target/scsi/supported_commands.h"
 #include "target/scsi/target_port_groups.h"
 #include "target/scsi/unmap_list.h"
@@ -47,6 +50,41 @@ void reserve(const Cdb& cdb, std::span<const std::byte> list) {
   if (const auto of_a_record = Reservations::decode(list)) {
     (void)read_full_status_data(*of_a_record);
     (void)read_reservation_data(*of_a_record);
+  }
+}
+
+void check_ranges(const std::vector<BlockRange>& ranges, const Geometry& geometry) {
+  CHECK(ranges.size() <= kMaximumTokenRanges);
+  CHECK(blocks_of(ranges) <= blocks_in(kMaximumTokenBytes, geometry));
+  for (const BlockRange& range : ranges) {
+    CHECK(range.count.value() > 0 && is_inside(range, geometry));
+  }
+}
+
+// Copy offload: what is taken is within its limits; a token that we did not make is refused.
+void copy(std::span<const std::byte> list, const Geometry& geometry) {
+  for (auto form : {ListIdentifierLength::one, ListIdentifierLength::four}) {
+    const auto parsed = parse_extended_copy(list, form);
+    if (const auto* extended = std::get_if<ExtendedCopy>(&parsed)) {
+      CHECK(extended->targets.size() <= kMaximumCopyTargets);
+      CHECK(extended->segments.size() <= kMaximumCopySegments);
+    }
+  }
+  const auto populate = parse_populate_token(list, geometry);
+  if (const auto* found = std::get_if<PopulateToken>(&populate)) {
+    check_ranges(found->ranges, geometry);
+    RodTokens tokens;
+    const RodTokenPtr token = tokens.add(*found, geometry.block_size, now());
+    const RodTokenData data = encode_token(*token, {}, geometry, {});
+    CHECK(std::get<TokenName>(read_token(data, {})).id == token->id);
+    tokens.revoke(found->ranges.back());
+    CHECK(!token->is_live() && tokens.empty());
+  }
+  const auto write = parse_write_using_token(list, geometry);
+  if (const auto* found = std::get_if<WriteUsingToken>(&write)) {
+    check_ranges(found->ranges, geometry);
+    const auto name = read_token(found->token, TokenKey{std::byte{1}});
+    CHECK(std::holds_alternative<Sense>(name) || std::get<TokenName>(name).is_zero);
   }
 }
 
@@ -98,6 +136,9 @@ void run_scsi(std::span<const std::byte> input) {
   }
 
   reserve(cdb, list);
+  (void)decode_third_party_copy_out(cdb);
+  (void)decode_third_party_copy_in(cdb);
+  copy(list, geometry);
 
   const LunField field(load_be<uint64_t>(input.data() + 8));
   if (const std::optional<uint16_t> lun = lun_from_field(field)) {
@@ -151,6 +192,45 @@ std::vector<Bytes> scsi_seeds() {
     }
     if (action == 0) reserve[16 + 7] = std::byte{0};
     seeds.push_back(std::move(reserve));
+  }
+  // EXTENDED COPY(LID1) and (LID4): one target, one segment; tokens: one range.
+  for (size_t header : {size_t{16}, size_t{48}}) {
+    Bytes list(16 + header + 32 + 28);
+    list[0] = std::byte{opcode::kThirdPartyCopyOut};
+    std::byte* const parameters = &list[16];
+    if (header == 16) {
+      store_be(parameters + 2, uint16_t{32});
+      store_be(parameters + 8, uint32_t{28});
+    } else {
+      parameters[0] = std::byte{1};
+      store_be(parameters + 2, uint16_t{32});
+      parameters[16] = std::byte{0xff};
+      store_be(parameters + 42, uint16_t{32});
+      store_be(parameters + 44, uint16_t{28});
+    }
+    std::byte* const target = parameters + header;
+    target[0] = std::byte{0xe4};
+    target[4] = std::byte{1};
+    target[5] = std::byte{3};
+    target[7] = std::byte{16};
+    std::byte* const segment = target + 32;
+    segment[0] = std::byte{2};
+    segment[3] = std::byte{24};
+    segment[11] = std::byte{8};
+    seeds.push_back(std::move(list));
+  }
+  for (size_t header : {size_t{16}, size_t{536}}) {
+    Bytes list(16 + header + 16);
+    list[0] = std::byte{opcode::kThirdPartyCopyOut};
+    std::byte* const parameters = &list[16];
+    store_be(parameters, static_cast<uint16_t>(header + 16 - 2));
+    store_be(parameters + header - 2, uint16_t{16});
+    store_be(parameters + header + 8, uint32_t{8});
+    if (header == 536) {
+      store_be(parameters + 16, rod_type::kBlockDeviceZero);
+      store_be(parameters + 22, uint16_t{0x1f8});
+    }
+    seeds.push_back(std::move(list));
   }
   ModeSenseCdb all_pages;
   all_pages.page_code = 0x3f;
