@@ -4,9 +4,9 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "backend/base/async.h"
 #include "target/scsi/command.h"
@@ -82,7 +82,7 @@ class CopyOperations {
   void give_up_background() noexcept;
 
  private:
-  std::deque<CopyOperationPtr> operations_;  // by age
+  std::vector<CopyOperationPtr> operations_;  // by age
 };
 
 }  // namespace swiftness::scsi

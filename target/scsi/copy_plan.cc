@@ -4,6 +4,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
+#include <list>
 #include <utility>
 
 #include "backend/base/check.h"
@@ -91,6 +92,8 @@ Task run_in_background(CopyPlan plan) {
 
 asio::awaitable<CopyOutcome> run_copy(CopyPlan plan) {
   const CopyControl control = plan.control;
+  std::list<LogicalUnit::Visit> visits;
+  for (const CopyStep& step : plan.steps) visits.emplace_back(*step.to, plan.nexus, control.ticket);
   CopySlot slot(plan.slots);
   co_await slot.turn(control.ticket);
   CopyOutcome whole;

@@ -18,6 +18,7 @@ struct CopyStep {
 };
 
 struct CopyPlan {
+  NexusId nexus;  // whose command it is
   std::vector<CopyStep> steps;
   CopyControl control;
   std::shared_ptr<CopySlots> slots;

@@ -76,8 +76,12 @@ std::variant<std::vector<CopyStep>, Sense> steps_of(const CopyManager& manager,
   return steps;
 }
 
+// A second look finds what came while the first waited for reservations to be loaded, and does not
+// wait any more.
 asio::awaitable<std::optional<ScsiResult>> refusal_of(std::vector<CopyStep> steps, NexusId nexus) {
-  for (const CopyStep& step : steps) {
+  const size_t once = steps.size();
+  for (size_t i = 0; i < 2 * once; ++i) {
+    const CopyStep& step = steps[i % once];
     std::optional<ScsiResult> refused =
         co_await step.from->refusal_of_copy(nexus, MediumAccess::read);
     if (refused) co_return refused;
@@ -129,8 +133,10 @@ asio::awaitable<ScsiResult> run_extended_copy(LogicalUnit& unit, Command command
     co_return std::move(*refused);
   }
   guard.release();
-  CopyPlan plan{
-      std::get<0>(std::move(steps)), {ticket, operation, nullptr, {}}, unit.copy_manager().slots()};
+  CopyPlan plan{command.nexus,
+                std::get<0>(std::move(steps)),
+                {ticket, operation, nullptr, {}},
+                unit.copy_manager().slots()};
   ScsiResult result = co_await run_plan(std::move(plan), copy.immed);
   co_return result;
 }

@@ -69,6 +69,7 @@ LogicalUnit::LogicalUnit(BlockDevice& device, LogicalUnitOptions options)
 }
 
 LogicalUnit::~LogicalUnit() {
+  visits_.clear();  // of coroutines that outlive it
   device_.observe(nullptr);
 }
 
@@ -246,6 +247,11 @@ std::optional<ScsiResult> LogicalUnit::write_protected(const Nexus& nexus) const
       {SenseKey::data_protect, by_software ? asc::kSoftwareWriteProtected : asc::kWriteProtected});
 }
 
+LogicalUnit::Visit::Visit(LogicalUnit& unit, NexusId nexus, TicketPtr ticket)
+    : nexus_(nexus), ticket_(std::move(ticket)) {
+  unit.visits_.push_back(*this);
+}
+
 // Mode parameters go back to the defaults with it (SPC-5 6.13).
 void LogicalUnit::reset() {
   clear_task_set();
@@ -258,11 +264,15 @@ void LogicalUnit::reset() {
 
 void LogicalUnit::clear_task_set() {
   tasks_.cancel_all();
+  for (Visit& visit : visits_) visit.ticket_->cancelled = true;
   range_locks_.notice_cancelled();
 }
 
 void LogicalUnit::abort_task_set(NexusId nexus) {
   tasks_.cancel_all_of(nexus);
+  for (Visit& visit : visits_) {
+    if (visit.nexus_ == nexus) visit.ticket_->cancelled = true;
+  }
   range_locks_.notice_cancelled();
 }
 

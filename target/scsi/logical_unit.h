@@ -11,6 +11,8 @@
 // every execute() it has started. Capacity changes are noticed at the next command.
 #pragma once
 
+#include <boost/intrusive/list.hpp>
+
 #include <functional>
 #include <memory>
 #include <optional>
@@ -107,6 +109,21 @@ class LogicalUnit final : private BlockDeviceObserver {
   // another logical unit was asked for.
   asio::awaitable<std::optional<ScsiResult>> refusal_of_copy(NexusId id, MediumAccess access);
 
+  // A copy that writes here though another logical unit was asked for it: what ends its nexus's
+  // tasks here gives it up, too. A local of the coroutine that copies.
+  class Visit : public boost::intrusive::list_base_hook<
+                    boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+   public:
+    Visit(LogicalUnit& unit, NexusId nexus, TicketPtr ticket);
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+
+   private:
+    friend class LogicalUnit;
+    NexusId nexus_;
+    TicketPtr ticket_;
+  };
+
   // FORMAT UNIT under way: how far it is, of 65,536; nothing when there is none. Shared with the
   // format, which may outlive the unit.
   struct Format {
@@ -178,6 +195,7 @@ class LogicalUnit final : private BlockDeviceObserver {
   RangeLocks reserve_out_turns_;
   RodTokens rod_tokens_;
   CopyManager* copy_manager_ = nullptr;
+  boost::intrusive::list<Visit, boost::intrusive::constant_time_size<false>> visits_;
   std::shared_ptr<Format> format_ = std::make_shared<Format>();
   std::unordered_map<uint64_t, Nexus> nexuses_;
 };

@@ -204,7 +204,8 @@ asio::awaitable<ScsiResult> run_write_using_token(LogicalUnit& unit, Command com
     co_return std::move(*prepared.refused);
   }
   guard.release();
-  CopyPlan plan{std::move(prepared.steps),
+  CopyPlan plan{command.nexus,
+                std::move(prepared.steps),
                 {ticket, operation, prepared.token, until},
                 unit.copy_manager().slots()};
   if (write.delete_token) plan.delete_token_of = prepared.from;

@@ -308,17 +308,45 @@ TEST_F(ExtendedCopyTest, WithoutAWriteCacheItIsDurable) {
 TEST_F(ExtendedCopyTest, HoldsItsBlocksAgainstWhatWorksInOneStep) {
   start_all();
   fill(device_, 0, 8, 1);
-  other_.hang();
+  device_.hang();  // its read
   auto copying = begin_copy(segment(0, 1, 8, 0, 0));
   Command compare = command(cdb({0x89, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 1}), 1024, nexus_, 1);
   BufferList data(device_.contents(4, 1));
   data.append(pattern(512, 99));
   auto comparing = begin(compare, data);
-  other_.release();
+  EXPECT_FALSE(comparing->done());
+  device_.release();
   turn();
   ASSERT_TRUE(copying->done() && comparing->done());
   EXPECT_EQ(comparing->result->status, Status::good) << "it saw what was copied";
   EXPECT_EQ(other_.contents(4, 1), BufferList(pattern(512, 99)));
+}
+
+// Though another logical unit was asked for the copy: a cluster node that was shut out must not
+// write any more.
+TEST_F(ExtendedCopyTest, WhatEndsTheTasksOfItsDestinationEndsIt) {
+  start_all();
+  fill(device_, 0, 8, 1);
+  const NexusId other_node = log_in_everywhere({.initiator_port = "iqn.x:b,i,0x1"});
+  const auto reserve_out = [&](NexusId nexus, int action, uint64_t key, uint64_t service_key) {
+    Bytes list(24);
+    store_be(&list[0], key);
+    store_be(&list[8], service_key);
+    return outcome(
+        send(cdb({0x5f, action, 1, 0, 0, 0, 0, 0, 24}), BufferList(Buffer::own(list)), nexus, 1));
+  };
+  EXPECT_EQ(reserve_out(nexus_, 6, 0, 1), kGood);
+  EXPECT_EQ(reserve_out(other_node, 6, 0, 2), kGood);
+  device_.hang();
+  auto preempted = begin_copy(segment(0, 1, 8, 0, 0));
+  EXPECT_EQ(reserve_out(other_node, 5, 2, 1), kGood);  // PREEMPT AND ABORT
+  auto reset = begin_copy(segment(0, 2, 8, 0, 0));
+  router_.reset(lun_to_field(2), other_node);
+  device_.release();
+  turn();
+  ASSERT_TRUE(preempted->done() && reset->done());
+  EXPECT_EQ(preempted->result->status, Status::task_aborted);
+  EXPECT_EQ(other_.written_blocks() + large_blocks_.written_blocks(), 0u);
 }
 
 TEST_F(ExtendedCopyTest, NoMoreThanSoManyRunAtOnce) {
