@@ -41,7 +41,8 @@ std::vector<PortalConfig> Server::portals() const {
   return configs;
 }
 
-void Server::replace_targets(std::vector<TargetNode> targets) {
+void Server::replace_targets(std::vector<TargetNode> targets, ChapSecrets discovery_chap) {
+  state_->discovery_chap = std::move(discovery_chap);
   state_->targets = std::make_shared<const std::vector<TargetNode>>(std::move(targets));
   for (const auto& connection : state_->live_connections()) {
     const auto& session = connection->session();

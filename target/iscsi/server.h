@@ -38,9 +38,9 @@ class Server {
   // The portals with the ports they really have.
   std::vector<PortalConfig> portals() const;
 
-  // New targets and access lists (reload). Sessions of a target that is gone, or whose initiator
-  // may no longer use it as it did, are asked to log out, then closed.
-  void replace_targets(std::vector<TargetNode> targets);
+  // New targets, access lists and secrets (reload). Sessions of a target that is gone, or whose
+  // initiator may no longer use it as it did, are asked to log out, then closed.
+  void replace_targets(std::vector<TargetNode> targets, ChapSecrets discovery_chap);
 
   std::vector<SessionInfo> sessions() const;
   ServerCounts counts() const;

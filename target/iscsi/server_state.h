@@ -27,8 +27,8 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
 
   const Executor executor;
   const IscsiLimits limits;
-  TargetList targets;  // replaced as a whole on reload
-  const ChapSecrets discovery_chap;
+  TargetList targets;                                     // replaced as a whole on reload
+  ChapSecrets discovery_chap;                             // the same
   std::vector<PortalConfig> portals;                      // with the ports they really have
   std::map<uint16_t, std::shared_ptr<Session>> sessions;  // by TSIH
   bool stopping = false;

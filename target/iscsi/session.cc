@@ -9,6 +9,7 @@
 #include "backend/base/log.h"
 #include "target/iscsi/connection.h"
 #include "target/iscsi/server_state.h"
+#include "target/scsi/lun.h"
 #include "target/scsi/sense.h"
 
 namespace swiftness::iscsi {
@@ -223,6 +224,21 @@ bool Session::on_tasks_cleared(scsi::LunField lun) {
   if (give_up_if(is_of_it).empty()) return false;
   announce_window();
   return true;
+}
+
+// Its commands end as later ones do. Without an answer the initiator would begin to reset things,
+// and hold up what it does with other logical units meanwhile.
+void Session::on_unit_removed(uint16_t lun) {
+  const scsi::ScsiResult gone =
+      scsi::check_condition(scsi::illegal_request(scsi::asc::kLogicalUnitNotSupported));
+  auto is_of_it = [lun](const ScsiTask& task) {
+    return scsi::lun_from_field(task.command.lun) == lun;
+  };
+  for (const auto& [tag, task] : tasks_) {  // whose turn is to come
+    if (!task->admitted && is_of_it(*task)) task->plan.final = gone;
+  }
+  auto is_at_work = [is_of_it](const ScsiTask& task) { return task.admitted && is_of_it(task); };
+  for (const ScsiTaskPtr& task : give_up_if(is_at_work)) answer(task, gone);
 }
 
 // 11.9, event 0. One at work is told with its next command; one that is idle may not send any for

@@ -110,6 +110,7 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
 
  private:
   bool on_tasks_cleared(scsi::LunField lun) override;
+  void on_unit_removed(uint16_t lun) override;
   void on_reported_luns_changed() override;
 
   void hold(uint32_t cmd_sn, ReceivedPdu pdu);

@@ -70,7 +70,17 @@ LogicalUnit::LogicalUnit(BlockDevice& device, LogicalUnitOptions options)
 
 LogicalUnit::~LogicalUnit() {
   visits_.clear();  // of coroutines that outlive it
+  if (!retired_) device_.observe(nullptr);
+}
+
+void LogicalUnit::retire(std::function<void()> idle) {
+  retired_ = true;
   device_.observe(nullptr);
+  tell_aborted_ = {};
+  nexuses_.clear();
+  reserved_by_.reset();
+  clear_task_set();
+  tasks_.on_empty(std::move(idle));
 }
 
 void LogicalUnit::attach(NexusId id, bool read_only, TargetPort port,
@@ -286,6 +296,13 @@ void LogicalUnit::set_mode(const ModeParameters& mode, NexusId by) {
   if (mode == mode_) return;
   mode_ = mode;
   raise_for_others(by, asc::kModeParametersChanged);
+}
+
+// The WP bit of every mode page's header is another one (SPC-5 7.5.6).
+void LogicalUnit::set_read_only(bool read_only) {
+  if (read_only == options_.read_only) return;
+  options_.read_only = read_only;
+  raise(asc::kModeParametersChanged);
 }
 
 void LogicalUnit::raise_for_others(NexusId by, AdditionalSense condition) {

@@ -67,6 +67,12 @@ class LogicalUnit final : private BlockDeviceObserver {
   void attach(NexusId id, bool read_only, TargetPort port, std::string_view initiator_port = {});
   void detach(NexusId id);  // I_T nexus loss: its tasks are given up
 
+  // It is taken away: its tasks are given up, its nexuses are forgotten with what they reserved,
+  // and the device is free for another unit. It has to live until it is idle, which `idle` tells
+  // when it is not so already.
+  void retire(std::function<void()> idle);
+  bool is_idle() const noexcept { return tasks_.size() == 0; }
+
   TransferPlan plan(const Command& command) noexcept;
   asio::awaitable<ScsiResult> execute(Command command, BufferList data_out, TicketPtr ticket);
 
@@ -150,7 +156,8 @@ class LogicalUnit final : private BlockDeviceObserver {
   void set_saved_mode(const ModeParameters& mode) { saved_mode_ = mode; }
   void set_mode(const ModeParameters& mode, NexusId by);  // tells the other nexuses (2A/01)
   bool write_cache() const noexcept { return mode_.write_cache; }
-  Nexus* nexus(NexusId id);  // null when it is not, or no longer, attached
+  void set_read_only(bool read_only);  // every nexus is told (2A/01)
+  Nexus* nexus(NexusId id);            // null when it is not, or no longer, attached
   bool is_write_protected(const Nexus& nexus) const noexcept {
     return options_.read_only || nexus.read_only || mode_.software_write_protect;
   }
@@ -186,6 +193,7 @@ class LogicalUnit final : private BlockDeviceObserver {
   std::optional<NexusId> reserved_by_;  // by RESERVE of SPC-2
   std::vector<uint16_t> target_port_ids_;
   bool has_loaded_metadata_;
+  bool retired_ = false;
   CommandStatistics statistics_;
   size_t running_ = 0;  // commands that the device has to answer
   TimePoint idle_since_ = now();

@@ -56,6 +56,27 @@ void TaskRouter::add(uint16_t lun, std::unique_ptr<LogicalUnit> unit) {
   }
 }
 
+std::unique_ptr<LogicalUnit> TaskRouter::remove(uint16_t lun, std::function<void()> idle) {
+  auto found = units_.find(lun);
+  CHECK(found != units_.end());
+  std::unique_ptr<LogicalUnit> unit = std::move(found->second);
+  units_.erase(found);
+  unit->retire(std::move(idle));
+  std::vector<NexusId> concerned;
+  for (const auto& [id, nexus] : nexuses_) {
+    if (!may_use(nexus, lun)) continue;
+    for (auto& [other_lun, other] : units_) other->raise(NexusId(id), asc::kReportedLunsChanged);
+    if (nexus.listener) concerned.push_back(NexusId(id));
+  }
+  for (NexusId id : concerned) {
+    const NexusOptions* nexus = find(id);  // a listener may detach a nexus
+    if (nexus) nexus->listener->on_unit_removed(lun);
+    nexus = find(id);
+    if (nexus) nexus->listener->on_reported_luns_changed();
+  }
+  return unit;
+}
+
 NexusId TaskRouter::attach(NexusOptions options) {
   NexusId id(++last_nexus_);
   for (auto& [lun, unit] : units_) {

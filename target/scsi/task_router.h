@@ -7,6 +7,7 @@
 // the transport drops what it returns. TaskRouter outlives every execute() it has started.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,6 +31,9 @@ class NexusListener {
   // Another nexus's task management ended all tasks of this unit: those of this nexus will not be
   // answered (TAS=0), also those that execute() was not called for yet. Were there any?
   virtual bool on_tasks_cleared(LunField lun) = 0;
+  // This logical unit was taken away: its tasks will not be answered by it, also those that
+  // execute() was not called for yet.
+  virtual void on_unit_removed(uint16_t /*lun*/) {}
   // There are other logical units than before; the next command will be told of it (3F/0E).
   virtual void on_reported_luns_changed() {}
 };
@@ -50,6 +54,10 @@ class TaskRouter {
   // Nexuses that exist already and may use it see it at once, and are told of it (3F/0E) by the
   // other logical units.
   void add(uint16_t lun, std::unique_ptr<LogicalUnit> unit);
+
+  // Takes one away, from now on there is none at this LUN; its nexuses are told as above. Whoever
+  // gets it keeps it until it is idle (logical_unit.h).
+  std::unique_ptr<LogicalUnit> remove(uint16_t lun, std::function<void()> idle);
 
   NexusId attach(NexusOptions options);  // queues POWER ON unit attentions (29/00) for it
   void detach(NexusId nexus);            // its tickets are cancelled first; I_T nexus loss

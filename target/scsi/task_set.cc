@@ -47,6 +47,7 @@ void TaskSet::left(const Member& member) noexcept {
   if (member.attribute_ != TaskAttribute::simple) --not_simple_;
   if (!member.started_) --waiting_;
   if (waiting_ > 0) start_those_who_may();
+  if (size_ == 0 && tell_empty_) tell_empty_();
 }
 
 bool TaskSet::has_head_of_queue() const noexcept {

@@ -13,6 +13,7 @@
 #include <boost/intrusive/list.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -55,6 +56,7 @@ class TaskSet {
   bool full() const noexcept { return size_ >= capacity_; }      // for a task that is not in it yet
   bool over_full() const noexcept { return size_ > capacity_; }  // for one that is
   size_t size() const noexcept { return size_; }
+  void on_empty(std::function<void()> tell) { tell_empty_ = std::move(tell); }
 
   // Give up all tasks, those of one nexus, or one task. Returns how many were not given up before.
   size_t cancel_all();
@@ -79,6 +81,7 @@ class TaskSet {
   size_t size_ = 0;
   size_t not_simple_ = 0;  // ORDERED and HEAD OF QUEUE members
   size_t waiting_ = 0;     // members that have not started
+  std::function<void()> tell_empty_;
   boost::intrusive::list<Member, boost::intrusive::constant_time_size<false>> members_;  // by age
 };
 

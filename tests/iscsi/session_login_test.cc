@@ -201,7 +201,7 @@ TEST(Access, TakingItAwayAsksToLogOutAndEndsTheSession) {
     TargetNode node = TestTarget::open_target();
     node.router = &target.router();
     node.open = false;
-    target.server().replace_targets({node});
+    target.server().replace_targets({node}, {});
   });
   auto message = initiator->receive_kind(Opcode::async_message);
   ASSERT_TRUE(message);

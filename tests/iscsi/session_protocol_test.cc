@@ -297,6 +297,66 @@ TEST(AsyncEvents, AnIdleInitiatorIsToldOfANewLogicalUnit) {
   EXPECT_EQ(busy->exp_stat_sn, stat_sn + 3) << "its next command told it: there was no message";
 }
 
+TEST(AsyncEvents, AnIdleInitiatorIsToldOfALogicalUnitThatIsTakenAway) {
+  TestTarget target;
+  target.add_unit(3);
+  auto idle = logged_in(target);
+  target.remove_unit(3);
+  auto message = idle->receive_kind(Opcode::async_message);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->as<AsyncMessage>().async_event, 0);
+  ASSERT_EQ(message->data.size(), 2 + 18u);
+  EXPECT_EQ(static_cast<uint8_t>(message->data[2 + 12]), 0x3f);
+  EXPECT_EQ(static_cast<uint8_t>(message->data[2 + 13]), 0x0e);
+  EXPECT_EQ(idle->run(test_unit_ready())->asc(), (std::pair<uint8_t, uint8_t>{0x3f, 0x0e}));
+}
+
+ScsiRequest at_lun_3(ScsiRequest request) {
+  request.lun = 0x0003'0000'0000'0000;
+  return request;
+}
+
+// One that hangs in its disk, one whose data have not come, and one whose CmdSN has not had its
+// turn.
+TEST(Sessions, CommandsUnderWayOnAUnitThatIsTakenAwayAreAnswered) {
+  constexpr std::pair<uint8_t, uint8_t> kNoUnit{0x25, 0x00};
+  TestTarget target;
+  target.add_unit(3);
+  auto initiator = logged_in(target);
+  initiator->run(at_lun_3(test_unit_ready()));
+  target.hang_unit();
+  target.hang();
+  initiator->answers_r2ts = false;
+  const uint32_t elsewhere = initiator->queue_command(write10(0, pattern(512, 1)));
+  const uint32_t hanging = initiator->queue_command(at_lun_3(write10(0, pattern(512, 1))));
+  const uint32_t without_data = initiator->queue_command(at_lun_3(write10(0, pattern(1 << 20, 1))));
+  const uint32_t skipped = initiator->cmd_sn++;
+  const uint32_t early = initiator->queue_command(at_lun_3(read10(0, 1)));
+  ASSERT_TRUE(initiator->receive_kind(Opcode::r2t));
+  ASSERT_TRUE(target.eventually([&] { return target.server().sessions()[0].in_flight == 4; }));
+
+  target.remove_unit(3);
+  auto answer = initiator->complete(hanging);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->sense_key(), 5);
+  EXPECT_EQ(answer->asc(), kNoUnit);
+  answer = initiator->complete(without_data);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->asc(), kNoUnit);
+  const uint32_t next = std::exchange(initiator->cmd_sn, skipped);
+  const uint32_t fills_the_gap = initiator->queue_command(test_unit_ready());
+  initiator->cmd_sn = next;
+  EXPECT_EQ(initiator->complete(early)->asc(), kNoUnit);
+  EXPECT_EQ(initiator->complete(fills_the_gap)->asc(), (std::pair<uint8_t, uint8_t>{0x3f, 0x0e}));
+  EXPECT_EQ(initiator->run(at_lun_3(test_unit_ready()))->asc(), kNoUnit);
+
+  target.release();
+  EXPECT_EQ(initiator->complete(elsewhere)->status, 0) << "nothing happened to it";
+  target.release_unit();  // what came too late is dropped
+  EXPECT_EQ(initiator->run(test_unit_ready())->status, 0);
+  EXPECT_EQ(target.sessions()[0].detached, 0u);
+}
+
 TEST(Sessions, SeveralAtOnceShareTheDisk) {
   TestTarget target;
   std::vector<std::unique_ptr<RawInitiator>> sessions;

@@ -53,6 +53,7 @@ class TestTarget {
   ~TestTarget() {
     stop_server();
     on_shard([this] { device_.release(); });
+    if (!more_.empty()) release_unit();
     asio::co_spawn(io_, server_->join(), asio::use_future).get();
     guard_.reset();
     thread_.join();
@@ -81,6 +82,17 @@ class TestTarget {
       router_.add(lun,
                   std::make_unique<scsi::LogicalUnit>(*more_.back(), scsi::LogicalUnitOptions{}));
     });
+  }
+
+  // Takes it away; `hang_unit` has made its commands hang until then.
+  void remove_unit(uint16_t lun) {
+    on_shard([this, lun] { removed_.push_back(router_.remove(lun, [] {})); });
+  }
+  void hang_unit() {
+    on_shard([this] { more_.back()->hang(); });
+  }
+  void release_unit() {
+    on_shard([this] { more_.back()->release(); });
   }
 
   void hang() {
@@ -116,6 +128,7 @@ class TestTarget {
   asio::executor_work_guard<asio::io_context::executor_type> guard_;
   MemoryDevice device_;
   std::vector<std::unique_ptr<MemoryDevice>> more_;
+  std::vector<std::unique_ptr<scsi::LogicalUnit>> removed_;
   scsi::TaskRouter router_;
   std::unique_ptr<iscsi::Server> server_;
   uint16_t port_ = 0;

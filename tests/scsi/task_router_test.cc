@@ -89,6 +89,78 @@ TEST_F(Luns, OneThatIsAddedLaterIsAnnounced) {
   EXPECT_EQ(sense_of(kTestUnitReady, {}, {}, 1), "06/29/00");
 }
 
+TEST_F(Luns, OneThatIsTakenAwayIsGoneAtOnceAndAnnounced) {
+  start();
+  add_second(1);
+  EXPECT_EQ(sense_of(kTestUnitReady), "06/3f/0e");
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, {}, 1), "06/29/00");
+  second_device_.hang();
+  auto write = begin(command(kWrite, 512, nexus_, 1), pattern(512, 1));
+
+  int idle = 0;
+  std::unique_ptr<LogicalUnit> gone = router_.remove(1, [&idle] { ++idle; });
+  EXPECT_TRUE(write->ticket->cancelled);
+  EXPECT_FALSE(router_.has(lun_to_field(1)));
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, {}, 1), "05/25/00");
+  EXPECT_EQ(hex(send(kInquiry, {}, {}, 1).data_in).substr(0, 2), "7f");
+  EXPECT_EQ(sense_of(kTestUnitReady), "06/3f/0e");
+  EXPECT_EQ(hex(send(report_luns()).data_in), squeezed("00000008 00000000 0000000000000000"));
+
+  EXPECT_FALSE(gone->is_idle());
+  EXPECT_EQ(idle, 0);
+  second_device_.release();
+  turn();
+  EXPECT_TRUE(write->done());
+  EXPECT_TRUE(gone->is_idle());
+  EXPECT_EQ(idle, 1);
+  EXPECT_EQ(second_device_.written_blocks(), 0u) << "given up in time: never written";
+}
+
+TEST_F(Luns, ANexusThatMayNotUseOneIsNotToldThatItIsTakenAway) {
+  start();
+  add_second(1);
+  NexusId limited = log_in({.luns = {0}});
+  (void)router_.remove(1, [] {});
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, limited), kGood);
+}
+
+TEST_F(Luns, TheDeviceOfOneThatIsTakenAwayMayGetAnother) {
+  start();
+  std::unique_ptr<LogicalUnit> gone = router_.remove(0, [] {});
+  router_.add(5, std::make_unique<LogicalUnit>(device_, LogicalUnitOptions{}));
+  gone.reset();
+  EXPECT_TRUE(device_.is_observed()) << "by its new unit";
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, {}, 5), "06/29/00");
+  EXPECT_EQ(sense_of(kWrite, pattern(512, 1), {}, 5), kGood);
+}
+
+TEST_F(Luns, AReservationGoesWithTheUnit) {
+  const Cdb reserve = cdb({0x16, 0, 0, 0, 0, 0});
+  start();
+  NexusId other = log_in();
+  EXPECT_EQ(sense_of(reserve), kGood);
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, other), "status 24");
+  (void)router_.remove(0, [] {});
+  router_.add(0, std::make_unique<LogicalUnit>(device_, LogicalUnitOptions{}));
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, other), "06/29/00");
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, other), kGood);
+}
+
+TEST_F(Luns, OneThatBecomesReadOnlySaysSo) {
+  start();
+  NexusId other = log_in();
+  unit_->set_read_only(true);
+  EXPECT_EQ(sense_of(kTestUnitReady), "06/2a/01");
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, other), "06/2a/01");
+  EXPECT_EQ(sense_of(kWrite, pattern(512, 1)), "07/27/00");
+  unit_->set_read_only(false);
+  EXPECT_EQ(sense_of(kTestUnitReady), "06/2a/01");
+  EXPECT_EQ(sense_of(kWrite, pattern(512, 1)), kGood);
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, other), "06/2a/01");
+  unit_->set_read_only(false);
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, other), kGood) << "nothing is different";
+}
+
 TEST_F(Luns, WhoHasReadTheListNeedNotBeToldThatItChanged) {
   start();
   add_second(1);

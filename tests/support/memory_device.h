@@ -199,6 +199,7 @@ class MemoryDevice final : public BlockDevice {
     return usage;
   }
   void observe(BlockDeviceObserver* observer) override { observer_ = observer; }
+  bool is_observed() const noexcept { return observer_ != nullptr; }
 
  private:
   static constexpr uint64_t kNone = std::numeric_limits<uint64_t>::max();
