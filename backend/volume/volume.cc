@@ -46,6 +46,7 @@ Volume::Volume(Executor executor, ObjectStore& store, VolumeDescriptor descripto
       gate_(executor),
       changed_(executor),
       size_(descriptor.created_size),
+      root_size_(descriptor.created_size),
       uploader_(
           objects_, gate_,
           Uploader::Options{options_.uploads_in_flight, options_.retry_pause,
@@ -143,7 +144,7 @@ void Volume::start_log(Era era, RecoveredLog log) {
   start_base_ = log.base.name;
   eras_ = std::move(log.eras);
   eras_.begin(era, log.end.last.next(), log.base.next_object);
-  size_ = log.base.size;
+  size_ = root_size_ = log.base.size;
   position_ = log.position;
   last_hash_ = log.end.header_hash;
   verified_ = log.end.last;
@@ -737,7 +738,7 @@ void Volume::start_checkpoint() {
 void Volume::take_snapshot() {
   CHECK(builder_.empty());
   snapshot_wanted_ = false;
-  CoveredLog covered{uploader_.newest(), last_hash_, position_, size_,
+  CoveredLog covered{uploader_.newest(), last_hash_, position_, root_size_,
                      objects_.descriptor.block_size};
   snapshot_ = mapping_->checkpointer.snapshot(covered);
   log_moved_at_ = now();
@@ -782,6 +783,7 @@ Task Volume::checkpoint() {
   while (!quitting_) {
     Result<void> ours = co_await verify_ownership_once();
     if (!ours) continue;
+    size_ = std::max(size_, snapshot_->root.size);
     collector_->root_written(snapshot_->dead, checkpointer.oldest_covered(),
                              checkpointer.take_garbage());
     break;

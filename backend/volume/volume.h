@@ -102,6 +102,11 @@ class Volume final : public BlockDevice {
   // runs any more: as soon as the store has answered what is under way.
   Task halt();
 
+  // Makes the disk larger; the new part reads as zeros. It has the new size, for everyone who asks,
+  // when a root that says so is in the store and the volume was ours after that. After an Error it
+  // has the old one, but may have the new one at the next attach. Waits as long as the store does.
+  Async<void> grow(ByteCount size);
+
   VolumeStatus status() const;
 
   Geometry geometry() const noexcept override;
@@ -220,6 +225,7 @@ class Volume final : public BlockDevice {
   RootName start_base_;  // of its start
   EraHistory eras_;
   ByteCount size_;
+  ByteCount root_size_;  // what the next root says: larger than size_ while the disk grows
   std::unique_ptr<Mapping> mapping_;
   ChunkBuilder builder_;
   TimePoint opened_at_{};        // when the first entry of the builder came
