@@ -55,7 +55,11 @@ void Server::replace_targets(std::vector<TargetNode> targets, ChapSecrets discov
     const TargetNode* target = find_target(*state_->targets, login.target);
     bool there = target != nullptr && target->in_portal_group(login.portal_group);
     std::optional<AccessGrant> grant = there ? access_of(*target, login.initiator) : std::nullopt;
-    if (grant != login.grant) connection->ask_to_leave("its access to the target changed");
+    if (grant && grant->read_only == login.grant.read_only) {
+      if (grant->luns != login.grant.luns) session->change_luns(grant->luns);
+    } else {
+      connection->ask_to_leave("its access to the target changed");
+    }
   }
 }
 

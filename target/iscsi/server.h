@@ -39,7 +39,8 @@ class Server {
   std::vector<PortalConfig> portals() const;
 
   // New targets, access lists and secrets (reload). Sessions of a target that is gone, or whose
-  // initiator may no longer use it as it did, are asked to log out, then closed.
+  // initiator may no longer use it as it did, are asked to log out, then closed. One that may only
+  // use other logical units than before goes on, and is told of them.
   void replace_targets(std::vector<TargetNode> targets, ChapSecrets discovery_chap);
 
   std::vector<SessionInfo> sessions() const;

@@ -84,6 +84,11 @@ void Session::end(const std::string& reason) {
   for (const auto& connection : connections) connection->close(reason);
 }
 
+void Session::change_luns(std::vector<uint16_t> luns) {
+  login_.grant.luns = luns;
+  router_->set_luns(nexus_, std::move(luns));
+}
+
 SessionInfo Session::info() const {
   SessionInfo info;
   info.initiator = login_.initiator;

@@ -52,6 +52,9 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
   uint16_t tsih() const noexcept { return tsih_; }
   SessionInfo info() const;
 
+  // Its initiator may use other logical units of the target than before.
+  void change_luns(std::vector<uint16_t> luns);
+
   // --- connections in full feature phase (session_connections.cc)
   // May one more join, or take the place of the one with this CID?
   bool has_room_for(uint16_t cid) const;

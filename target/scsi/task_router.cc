@@ -87,6 +87,35 @@ NexusId TaskRouter::attach(NexusOptions options) {
   return id;
 }
 
+void TaskRouter::set_luns(NexusId id, std::vector<uint16_t> luns) {
+  auto found = nexuses_.find(id.value());
+  if (found == nexuses_.end()) return;
+  NexusOptions& nexus = found->second;
+  NexusOptions before = nexus;
+  nexus.luns = std::move(luns);
+  std::vector<uint16_t> gone;
+  std::vector<LogicalUnit*> same;
+  bool changed = false;
+  for (auto& [lun, unit] : units_) {
+    const bool had = may_use(before, lun), has = may_use(nexus, lun);
+    if (had && has) same.push_back(unit.get());
+    if (had == has) continue;
+    changed = true;
+    if (has) {
+      unit->attach(id, nexus.read_only, nexus.target_port, nexus.initiator_port);
+    } else {
+      unit->detach(id);
+      gone.push_back(lun);
+    }
+  }
+  if (!changed) return;
+  for (LogicalUnit* unit : same) unit->raise(id, asc::kReportedLunsChanged);
+  NexusListener* listener = nexus.listener;
+  if (!listener) return;
+  for (uint16_t lun : gone) listener->on_unit_removed(lun);
+  if (find(id)) listener->on_reported_luns_changed();
+}
+
 void TaskRouter::detach(NexusId id) {
   for (auto& [lun, unit] : units_) unit->detach(id);
   nexuses_.erase(id.value());

@@ -31,8 +31,8 @@ class NexusListener {
   // Another nexus's task management ended all tasks of this unit: those of this nexus will not be
   // answered (TAS=0), also those that execute() was not called for yet. Were there any?
   virtual bool on_tasks_cleared(LunField lun) = 0;
-  // This logical unit was taken away: its tasks will not be answered by it, also those that
-  // execute() was not called for yet.
+  // This logical unit was taken away, for all or for this nexus: its tasks will not be answered by
+  // it, also those that execute() was not called for yet.
   virtual void on_unit_removed(uint16_t /*lun*/) {}
   // There are other logical units than before; the next command will be told of it (3F/0E).
   virtual void on_reported_luns_changed() {}
@@ -60,7 +60,9 @@ class TaskRouter {
   std::unique_ptr<LogicalUnit> remove(uint16_t lun, std::function<void()> idle);
 
   NexusId attach(NexusOptions options);  // queues POWER ON unit attentions (29/00) for it
-  void detach(NexusId nexus);            // its tickets are cancelled first; I_T nexus loss
+  // It may use others than before (empty: all): it loses those, gets these, and is told (3F/0E).
+  void set_luns(NexusId nexus, std::vector<uint16_t> luns);
+  void detach(NexusId nexus);  // its tickets are cancelled first; I_T nexus loss
 
   // Never waits, never fails: a command that cannot run carries its final status in the plan.
   // Direction and bytes are set beside a final status only for a write whose initiator expects to

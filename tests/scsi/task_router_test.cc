@@ -161,6 +161,30 @@ TEST_F(Luns, OneThatBecomesReadOnlySaysSo) {
   EXPECT_EQ(sense_of(kTestUnitReady, {}, other), kGood) << "nothing is different";
 }
 
+TEST_F(Luns, ANexusMayGetOthers) {
+  start();
+  add_second(1);
+  NexusId limited = log_in({.luns = {0}});
+  NexusId other = log_in();
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, other, 1), "06/29/00");
+  router_.set_luns(limited, {0, 1});
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, limited), "06/3f/0e");
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, limited, 1), "06/29/00");
+  second_device_.hang();
+  auto write = begin(command(kWrite, 512, limited, 1), pattern(512, 1));
+  auto others = begin(command(kWrite, 512, other, 1), pattern(512, 1));
+  router_.set_luns(limited, {0});
+  EXPECT_TRUE(write->ticket->cancelled);
+  EXPECT_FALSE(others->ticket->cancelled);
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, limited, 1), "05/25/00");
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, limited), "06/3f/0e");
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, other), kGood) << "nothing of its own has changed";
+  router_.set_luns(limited, {0, 7});
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, limited), kGood) << "there is no such unit";
+  second_device_.release();
+  turn();
+}
+
 TEST_F(Luns, WhoHasReadTheListNeedNotBeToldThatItChanged) {
   start();
   add_second(1);
