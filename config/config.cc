@@ -273,6 +273,16 @@ const Volume* Config::find_volume(std::string_view name) const noexcept {
   return nullptr;
 }
 
+std::string Places::describe(const std::string& key) const {
+  for (std::string at = key; !at.empty();) {
+    auto found = lines_.find(at);
+    if (found != lines_.end()) return fmt::format("{}:{}: {}", file_.native(), found->second, key);
+    const size_t end = at.find_last_of(".[");
+    at.resize(end == std::string::npos ? 0 : end);
+  }
+  return fmt::format("{}: {}", file_.native(), key);
+}
+
 SecretSources SecretSources::of_this_process() {
   auto environment = [](const std::string& name) -> std::optional<std::string> {
     const char* value = std::getenv(name.c_str());
@@ -300,6 +310,7 @@ Outcome parse(std::string_view text, const std::filesystem::path& file,
   }
   if (report.has_errors()) outcome.config.reset();
   outcome.errors = report.take_errors();
+  outcome.places = report.take_places();
   outcome.warnings = report.take_warnings();
   return outcome;
 }

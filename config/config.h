@@ -1,6 +1,6 @@
 // The gateway's configuration: what gateway.yaml says, as plain structs (gateway.example.yaml shows
-// the keys). Filled once at start-up, read by target/gateway and by the command line; nobody
-// changes it.
+// the keys). Filled at start-up and by each reload, read by target/gateway and by the command line;
+// nobody changes it.
 //
 // A configuration is all right or it is refused as a whole: every problem of a file is reported at
 // once, each as one line `file:line: key: what is wrong and what would be right`. A key whose
@@ -35,6 +35,7 @@ struct Portal {
   Endpoint listen;                    // host is an IP address, possibly a wildcard
   uint16_t group = 1;                 // target portal group tag
   std::optional<Endpoint> advertise;  // what SendTargets says instead of `listen`
+  friend bool operator==(const Portal&, const Portal&) = default;
 };
 
 // What one volume needs: a chunk being filled and one on its way.
@@ -48,11 +49,13 @@ struct Limits {
   std::optional<ByteCount> dirty_memory;
   ByteCount map_memory{256ULL << 20};  // of where data are, all volumes together
   ByteCount read_memory{64ULL << 20};  // data read lately and ahead, all volumes together
+  friend bool operator==(const Limits&, const Limits&) = default;
 };
 
 struct Journal {
   ByteCount size;                               // of its file in state_dir
   std::optional<std::filesystem::path> device;  // a block device, all of it, instead of the file
+  friend bool operator==(const Journal&, const Journal&) = default;
 };
 
 struct Volume {
@@ -64,22 +67,26 @@ struct Volume {
   bool durable_in_journal = true;      // durability: journal; otherwise store
   std::optional<Journal> journal;      // nothing: none
   std::optional<ByteCount> read_cache;  // size of its file in state_dir/cache; nothing: no file
+  friend bool operator==(const Volume&, const Volume&) = default;
 };
 
 struct Lun {
   uint16_t number = 0;
   std::string volume;  // the name of one of Config::volumes
   bool read_only = false;
+  friend bool operator==(const Lun&, const Lun&) = default;
 };
 
 struct ChapUser {
   std::string user;
   std::string secret;
+  friend bool operator==(const ChapUser&, const ChapUser&) = default;
 };
 
 struct Chap {
   std::optional<ChapUser> initiator;  // chap: what an initiator has to prove; nothing: it need not
   std::optional<ChapUser> target;     // mutual_chap: what the gateway proves, if asked
+  friend bool operator==(const Chap&, const Chap&) = default;
 };
 
 struct Access {
@@ -87,6 +94,7 @@ struct Access {
   std::vector<uint16_t> luns;  // empty: all
   bool read_only = false;
   Chap chap;
+  friend bool operator==(const Access&, const Access&) = default;
 };
 
 struct Target {
@@ -95,6 +103,7 @@ struct Target {
   bool open = false;                    // anyone gets in; `access` still applies to whom it names
   std::vector<Lun> luns;                // ascending by number
   std::vector<Access> access;
+  friend bool operator==(const Target&, const Target&) = default;
 };
 
 struct Config {
@@ -120,8 +129,24 @@ struct SecretSources {
   static SecretSources of_this_process();
 };
 
+// Where the keys of a file stand, for messages about what they say.
+class Places {
+ public:
+  explicit Places(std::filesystem::path file = {}) : file_(std::move(file)) {}
+  void add(const std::string& key, int line) { lines_.insert_or_assign(key, line); }
+
+  // "gateway.yaml:12: limits.memory". The line of a key that is not there is that of what it would
+  // be in.
+  std::string describe(const std::string& key) const;
+
+ private:
+  std::filesystem::path file_;
+  std::map<std::string, int> lines_;
+};
+
 struct Outcome {
-  std::optional<Config> config;     // there if and only if there are no errors
+  std::optional<Config> config;  // there if and only if there are no errors
+  Places places;
   std::vector<std::string> errors;  // one line each, in the order of the file
   std::vector<std::string> warnings;
 };

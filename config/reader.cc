@@ -100,6 +100,7 @@ std::vector<Value> Value::items() const {
   }
   for (const YAML::Node& item : node_) {
     Place place{line_of(item, place_.line), fmt::format("{}[{}]", place_.key, out.size())};
+    report_->note(place);
     out.emplace_back(item, std::move(place), *report_);
   }
   return out;
@@ -127,6 +128,7 @@ Section::Section(const YAML::Node& node, Place place, Report& report)
           at, fmt::format("is given twice; the first is on line {}", first->value.place().line));
       continue;
     }
+    report.note(at);
     entries_.push_back({key, Value(pair.second, std::move(at), report)});
   }
 }

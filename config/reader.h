@@ -29,7 +29,10 @@ struct Place {
 
 class Report {
  public:
-  explicit Report(std::filesystem::path file) : file_(std::move(file)) {}
+  explicit Report(const std::filesystem::path& file) : file_(file), places_(file) {}
+
+  void note(const Place& place) { places_.add(place.key, place.line); }
+  Places take_places() { return std::move(places_); }
 
   void error(const Place& place, const std::string& text);
   void warning(const Place& place, const std::string& text);
@@ -43,6 +46,7 @@ class Report {
   std::string format(const Place& place, const std::string& text) const;
 
   std::filesystem::path file_;
+  Places places_;
   std::vector<Line> errors_, warnings_;
 };
 

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <string>
@@ -32,7 +33,8 @@ constexpr const char* kFooter = R"(Example:
   swiftnessd --config gateway.yaml
 
 SIGTERM and SIGINT stop it: sessions end, written data go to their store (for at most 20 s). A second
-signal ends it at once; what was flushed is safe all the same.
+signal ends it at once; what was flushed is safe all the same. SIGHUP has it read the configuration
+anew, as "swiftness reload" does.
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.)";
 
 struct Arguments {
@@ -59,8 +61,13 @@ class Supervisor {
       int signal = co_await signals_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
       if (ec) co_return 0;
       if (signal != SIGHUP) co_return signal;
-      log::warning("SIGHUP: reload is not supported in this version; restart to change something");
+      gate_.spawn("reload", reload());
     }
+  }
+
+  Task reload() {
+    Result<admin::ReloadReport> done = co_await gateway_.reload();
+    (void)done;  // what came of it is in the log
   }
 
   Task run() {
@@ -88,10 +95,11 @@ class Supervisor {
   int exit_code_ = kDone;
 };
 
-int serve(config::Config config, std::set<std::string> forced) {
+int serve(config::Config config, const std::filesystem::path& file, std::set<std::string> forced) {
   std::signal(SIGPIPE, SIG_IGN);
   asio::io_context io(1);
-  Gateway gateway(io.get_executor(), std::move(config), std::move(forced));
+  auto load = [file = std::filesystem::absolute(file)] { return config::load(file); };
+  Gateway gateway(io.get_executor(), std::move(config), std::move(forced), std::move(load));
   Result<void> started = gateway.start();
   if (!started) {
     log::error("{}", started.error().message());
@@ -120,7 +128,8 @@ int run(const Arguments& arguments) {
                  name.c_str());
     return kUsage;
   }
-  return serve(std::move(*outcome.config), {arguments.forced.begin(), arguments.forced.end()});
+  return serve(std::move(*outcome.config), arguments.config,
+               {arguments.forced.begin(), arguments.forced.end()});
 }
 
 }  // namespace

@@ -10,6 +10,9 @@
 //   POST /volumes         CreateVolume -> VolumeReport (201); Unix socket only
 //   POST /drain           Drain -> StatusReport; Unix socket only
 //   POST /resume          StatusReport: takes initiators again; Unix socket only
+//   POST /reload          ReloadReport: reads the configuration anew, all of it or none (409 says
+//   why
+//                         not); Unix socket only
 //   GET  /sessions        array of SessionReport
 //   GET  /targets         array of TargetReport
 // An error is { "error": "what is wrong" } with a matching HTTP status.
@@ -28,12 +31,14 @@ struct VolumeReport {
   uint64_t size = 0;        // bytes; 0: not known yet
   uint32_t block_size = 0;  // bytes; 0: not known yet
   bool configured = false;  // the gateway attaches it; otherwise it is only in the store
-  std::string state;        // attaching, online, fenced, stopped; "not served" if not configured
-  std::string trouble;      // what keeps it from being online, or what the store answers; or empty
-  std::string target;       // the target it is a logical unit of, if any
-  uint32_t lun = 0;         // its number there
-  uint64_t mapped = 0;      // bytes written and not unmapped
-  uint64_t unsafe = 0;      // bytes acknowledged and not yet in the store
+  // attaching, online, fenced, stopped; if it is not configured "not served", or, taken out by a
+  // reload and not released yet, "releasing"
+  std::string state;
+  std::string trouble;  // what keeps it from being online, or what the store answers; or empty
+  std::string target;   // the target it is a logical unit of, if any
+  uint32_t lun = 0;     // its number there
+  uint64_t mapped = 0;  // bytes written and not unmapped
+  uint64_t unsafe = 0;  // bytes acknowledged and not yet in the store
   double unsafe_seconds = 0;      // age of the oldest of them
   uint64_t epoch = 0;             // of the attach
   uint64_t newest_sequence = 0;   // last chunk sealed
@@ -74,6 +79,12 @@ struct CreateVolume {
 // Initiators shall log out, and not come back for the time being. A restart forgets it.
 struct Drain {
   std::string to;  // "address:port" of another gateway's portal, where they are sent; may be empty
+};
+
+// What a reload has changed; each line names one thing: "volume data", "access to iqn...".
+struct ReloadReport {
+  std::vector<std::string> added, removed, changed;
+  std::vector<std::string> warnings;  // about the configuration
 };
 
 struct SessionReport {

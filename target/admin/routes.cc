@@ -67,7 +67,7 @@ Result<CreateVolume> parse_creation(const std::string& body) {
 Response readiness(const StatusReport& status) {
   json waiting = json::array();
   for (const VolumeReport& volume : status.volumes) {
-    if (volume.state == "online") continue;
+    if (volume.state == "online" || !volume.configured) continue;
     waiting.push_back(
         {{"name", volume.name}, {"state", volume.state}, {"trouble", volume.trouble}});
   }
@@ -96,6 +96,14 @@ Response resume(Service& service) {
   return reply(200, service.status());
 }
 
+asio::awaitable<Response> reload(Service& service, std::string body) {
+  Result<json> request = parse_request(body, {}, {});
+  if (!request) co_return failure(request.error());
+  Result<ReloadReport> done = co_await service.reload();
+  if (!done) co_return failure(done.error());
+  co_return reply(200, *done);
+}
+
 asio::awaitable<Response> read(Service& service, std::string path) {
   if (path == "/healthz") co_return reply(200, {{"status", "ok"}});
   if (path == "/readyz") co_return readiness(service.status());
@@ -119,7 +127,7 @@ asio::awaitable<Response> read(Service& service, std::string path) {
 }
 
 bool changes_something(const std::string& path) {
-  return path == "/volumes" || path == "/drain" || path == "/resume";
+  return path == "/volumes" || path == "/drain" || path == "/resume" || path == "/reload";
 }
 
 asio::awaitable<Response> route(Service& service, Request request) {
@@ -129,6 +137,10 @@ asio::awaitable<Response> route(Service& service, Request request) {
   }
   if (request.path == "/drain") co_return drain(service, request.body);
   if (request.path == "/resume") co_return resume(service);
+  if (request.path == "/reload") {
+    Response response = co_await reload(service, std::move(request.body));
+    co_return response;
+  }
   Response response = co_await create(service, std::move(request.body));
   co_return response;
 }

@@ -38,6 +38,7 @@ class Service {
   virtual Async<VolumeReport> create_volume(CreateVolume request) = 0;
   virtual Result<void> drain(Drain request) = 0;
   virtual void resume() = 0;
+  virtual Async<ReloadReport> reload() = 0;
 };
 
 // The service outlives the answer. Never throws.

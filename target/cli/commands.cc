@@ -146,6 +146,16 @@ int print_status(const admin::StatusReport& status) {
   return kDone;
 }
 
+int print_reload(const admin::ReloadReport& report) {
+  for (const std::string& line : report.warnings) fmt::print(stderr, "warning: {}\n", line);
+  for (const std::string& what : report.added) fmt::print("added    {}\n", what);
+  for (const std::string& what : report.removed) fmt::print("removed  {}\n", what);
+  for (const std::string& what : report.changed) fmt::print("changed  {}\n", what);
+  const bool same = report.added.empty() && report.removed.empty() && report.changed.empty();
+  if (same) fmt::print("Nothing is different.\n");
+  return kDone;
+}
+
 int print_sessions(const std::vector<admin::SessionReport>& sessions) {
   std::vector<std::vector<std::string>> rows = {
       {"INITIATOR", "ADDRESS", "TARGET", "SINCE", "COMMANDS", "READ", "WRITTEN", "IN FLIGHT"}};
@@ -279,6 +289,9 @@ int drain(const Common& common, const std::string& to) {
 }
 int resume(const Common& common) {
   return change(common, "/resume", json::object(), &print_status);
+}
+int reload(const Common& common) {
+  return change(common, "/reload", json::object(), &print_reload);
 }
 int target_list(const Common& common) {
   return show(common, "/targets", &print_targets);

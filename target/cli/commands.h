@@ -36,6 +36,7 @@ int status(const Common& common);
 int sessions(const Common& common);
 int drain(const Common& common, const std::string& to);
 int resume(const Common& common);
+int reload(const Common& common);
 int target_list(const Common& common);
 int volume_list(const Common& common);
 int volume_show(const Common& common, const std::string& name);

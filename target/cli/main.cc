@@ -125,6 +125,16 @@ the other attaches. A restart forgets the drain.
 Example:
   swiftness drain --to 192.0.2.7)";
 
+constexpr const char* kReloadFooter =
+    R"(The gateway reads the configuration it was started with anew, and goes over to it as a whole; or,
+when something is wrong or cannot change while it runs, not at all, and says what. Files of secrets
+are read too. What can change: targets, their LUNs and access, volumes, stores that no volume uses.
+New volumes are attached in the background, those taken out are released; "swiftness status" shows
+both. SIGHUP does the same, and the log has what this prints.
+
+Example:
+  swiftness reload)";
+
 void add_config_commands(CLI::App& app, Words& words) {
   CLI::App* config = app.add_subcommand("config", "Configurations: check, example");
 
@@ -178,6 +188,12 @@ void add_commands(CLI::App& app, Words& words) {
   resume_command->fallthrough();
   resume_command->footer("Example:\n  swiftness resume");
   resume_command->callback([&words] { words.chosen = [&words] { return resume(words.common); }; });
+
+  CLI::App* reload_command =
+      reading(app.add_subcommand("reload", "Go over to the changed configuration"), words);
+  reload_command->fallthrough();
+  reload_command->footer(kReloadFooter);
+  reload_command->callback([&words] { words.chosen = [&words] { return reload(words.common); }; });
 
   CLI::App* target = app.add_subcommand("target", "Targets: list")->fallthrough();
   CLI::App* targets =

@@ -47,26 +47,30 @@ admin::VolumeReport report_of(const VolumeDescriptor& volume, const std::string&
 
 }  // namespace
 
-admin::VolumeReport Gateway::report(const ServedVolume& served) const {
+admin::VolumeReport Gateway::report(const Served& served) const {
   admin::VolumeReport out;
-  out.name = served.wanted().name;
-  out.store = served.wanted().store;
-  out.configured = true;
-  out.state = to_string(DeviceState::attaching);
-  out.trouble = served.trouble();
+  out.name = served.volume->wanted().name;
+  out.store = served.volume->wanted().store;
+  out.configured = !served.leaving;
+  out.state = served.leaving ? "releasing" : to_string(DeviceState::attaching);
+  if (!served.leaving) out.trouble = served.volume->trouble();
   LunOf at = lun_of(out.name);
   if (at.target != nullptr) {
     out.target = at.target->iqn;
     out.lun = at.lun.number;
   }
-  const Volume* volume = served.volume();
+  const Volume* volume = served.volume->volume();
   if (volume == nullptr) return out;
   const Geometry geometry = volume->geometry();
   out.uuid = to_string(geometry.identity);
   out.block_size = geometry.block_size;
   out.size = geometry.blocks.value() * geometry.block_size;
   const VolumeStatus status = volume->status();
-  out.state = to_string(status.state);
+  if (served.leaving) {
+    out.trouble = status.trouble;
+  } else {
+    out.state = to_string(status.state);
+  }
   out.mapped = status.usage.mapped.value();
   out.unsafe = status.usage.unsafe.value();
   out.unsafe_seconds = std::chrono::duration<double>(status.usage.unsafe_since).count();
@@ -107,7 +111,7 @@ admin::StatusReport Gateway::status() const {
     config::Endpoint endpoint{portal.address, portal.port};
     out.portals.push_back({config::to_string(endpoint), portal.advertise, portal.group});
   }
-  for (const auto& volume : volumes_) out.volumes.push_back(report(*volume));
+  for (const auto& served : volumes_) out.volumes.push_back(report(*served));
   out.sessions = server_->sessions().size();
   out.targets = config_.targets.size();
   if (const std::optional<iscsi::Drain>& drained = server_->drained()) {
@@ -194,22 +198,25 @@ std::vector<admin::TargetReport> Gateway::targets() const {
   return out;
 }
 
-Task Gateway::list(Store& store) {
-  store.is_listing = true;
-  Result<std::vector<VolumeDescriptor>> listed = co_await list_volumes(*store.objects);
-  store.listed = std::move(listed);
-  store.is_listing = false;
-  ++store.listings;
+Task Gateway::list(std::shared_ptr<Store> store) {
+  store->is_listing = true;
+  Result<std::vector<VolumeDescriptor>> listed = co_await list_volumes(*store->objects);
+  store->listed = std::move(listed);
+  store->is_listing = false;
+  ++store->listings;
   changed_.notify_all();
 }
 
 asio::awaitable<admin::VolumeList> Gateway::volumes() {
+  const Stores stores = stores_;            // a reload may take some out meanwhile
   std::map<std::string, uint64_t> awaited;  // the number of the listing we wait for, by store
-  for (auto& [name, store] : stores_) {
-    awaited[name] = store.listings + 1;
-    if (!store.is_listing) listing_.spawn("list volumes", list(store));
+  for (const auto& [name, store] : stores) {
+    awaited[name] = store->listings + 1;
+    if (!store->is_listing) listing_.spawn("list volumes", list(store));
   }
-  auto is_listed = [this](const auto& one) { return stores_.at(one.first).listings >= one.second; };
+  auto is_listed = [&stores](const auto& one) {
+    return stores.at(one.first)->listings >= one.second;
+  };
   const TimePoint deadline = std::chrono::steady_clock::now() + kListingTime;
   while (!std::all_of(awaited.begin(), awaited.end(), is_listed)) {
     const Duration left = deadline - std::chrono::steady_clock::now();
@@ -217,11 +224,11 @@ asio::awaitable<admin::VolumeList> Gateway::volumes() {
     co_await changed_.wait_for(left);
   }
   admin::VolumeList out;
-  for (const auto& volume : volumes_) out.volumes.push_back(report(*volume));
+  for (const auto& served : volumes_) out.volumes.push_back(report(*served));
   const auto by_name = [](const auto& a, const auto& b) { return a.name < b.name; };
   std::sort(out.volumes.begin(), out.volumes.end(), by_name);
   for (const auto& one : awaited) {
-    const Store& store = stores_.at(one.first);
+    const Store& store = *stores.at(one.first);
     if (!is_listed(one)) {
       out.problems.push_back(fmt::format("store {}: no answer yet", one.first));
     } else if (!store.listed) {
@@ -229,8 +236,8 @@ asio::awaitable<admin::VolumeList> Gateway::volumes() {
           fmt::format("store {}: {}", one.first, store.listed.error().message()));
     } else {
       for (const VolumeDescriptor& found : *store.listed) {
-        const config::Volume* configured = config_.find_volume(found.name);
-        if (configured != nullptr && configured->store == one.first) continue;
+        const Served* served = find_served(found.name);
+        if (served != nullptr && served->volume->wanted().store == one.first) continue;
         out.volumes.push_back(report_of(found, one.first));
       }
     }
@@ -238,12 +245,17 @@ asio::awaitable<admin::VolumeList> Gateway::volumes() {
   co_return out;
 }
 
+const Gateway::Served* Gateway::find_served(const std::string& name) const {
+  auto has_name = [&name](const auto& served) { return served->volume->wanted().name == name; };
+  auto found = std::find_if(volumes_.begin(), volumes_.end(), has_name);
+  return found == volumes_.end() ? nullptr : found->get();
+}
+
 Async<admin::VolumeReport> Gateway::volume(std::string name) {
-  for (const auto& volume : volumes_) {
-    if (volume->wanted().name == name) co_return report(*volume);
-  }
-  for (auto& [store_name, store] : stores_) {
-    Result<VolumeDescriptor> found = co_await find_volume(*store.objects, name);
+  if (const Served* served = find_served(name)) co_return report(*served);
+  const Stores stores = stores_;
+  for (const auto& [store_name, store] : stores) {
+    Result<VolumeDescriptor> found = co_await find_volume(*store->objects, name);
     if (found) co_return report_of(*found, store_name);
     if (found.error().code() != ErrorCode::not_found) {
       co_return found.error().within(fmt::format("store {}", store_name));
@@ -281,9 +293,9 @@ Async<admin::VolumeReport> Gateway::create_volume(admin::CreateVolume request) {
                     request.name, to_string((*remembered)->descriptor.uuid), (*remembered)->store,
                     state_dir_->file_of(request.name).native()));
   }
-  ObjectStore& objects = *stores_.at(*store).objects;
+  const std::shared_ptr<Store> where = stores_.at(*store);
   Result<VolumeDescriptor> created = co_await swiftness::create_volume(
-      objects, request.name, wanted.created_size, request.block_size);
+      *where->objects, request.name, wanted.created_size, request.block_size);
   if (!created) co_return created.error();
   co_return report_of(*created, *store);
 }

@@ -82,6 +82,7 @@ Task ServedVolume::attach_until_online() {
     Result<void> attached = co_await attach_once();
     if (attached) {
       trouble_.clear();
+      co_await grow_as_wanted();
       co_return;
     }
     if (stopping_) co_return;
@@ -115,6 +116,7 @@ Async<void> ServedVolume::attach_once() {
   Result<void> same = check_against_memory(*found);
   if (!same) co_return same;
   Result<void> as_wanted = check_against_configuration(*found);
+  is_misconfigured_ = !as_wanted.ok();
   if (!as_wanted) co_return as_wanted;
   bool is_news = !remembered_ || remembered_->store != wanted_.store;
   if (memory_ != nullptr && is_news) {
@@ -192,13 +194,42 @@ Result<void> ServedVolume::check_against_configuration(const VolumeDescriptor& f
                     "of a volume never changes",
                     found.block_size, *wanted_.block_size));
   }
-  if (!wanted_.size || *wanted_.size == found.created_size) return {};
-  std::string sizes =
-      fmt::format("it has {}, the configuration says {}; ", config::to_string(found.created_size),
-                  config::to_string(*wanted_.size));
-  return hopeless(sizes + (*wanted_.size < found.created_size
-                               ? "a volume cannot become smaller"
-                               : "resizing is not supported in this version"));
+  if (!wanted_.size || *wanted_.size >= found.created_size) return {};  // it may have grown since
+  return hopeless(
+      fmt::format("it has {}, the configuration says {}; a volume cannot become smaller",
+                  config::to_string(found.created_size), config::to_string(*wanted_.size)));
+}
+
+void ServedVolume::want(const config::Volume& wanted) {
+  wanted_.create = wanted.create;
+  wanted_.size = wanted.size;
+  if (is_online()) {
+    if (!is_growing_) gate_.spawn("grow " + wanted_.name, grow_as_wanted());
+  } else if (std::exchange(is_misconfigured_, false)) {
+    is_hopeless_ = false;
+    gate_.spawn("attach " + wanted_.name, attach_until_online());
+  }
+}
+
+// The store has what size it is; the configuration can only make it larger.
+Task ServedVolume::grow_as_wanted() {
+  if (!wanted_.size) co_return;
+  const ByteCount was = volume_->usage().capacity;
+  if (*wanted_.size < was) {
+    log::warning("volume {}: it has {}, and the configuration says {}, which is less: ignored",
+                 wanted_.name, config::to_string(was), config::to_string(*wanted_.size));
+  }
+  is_growing_ = true;
+  while (volume_->usage().capacity < *wanted_.size) {
+    Result<void> grown = co_await volume_->grow(*wanted_.size);
+    if (!grown) {
+      log::warning("volume {}: not made larger: {}", wanted_.name, grown.error().message());
+      break;
+    }
+    log::info("volume {}: grown from {} to {}", wanted_.name, config::to_string(was),
+              config::to_string(volume_->usage().capacity));
+  }
+  is_growing_ = false;
 }
 
 Task ServedVolume::stop() {

@@ -37,12 +37,18 @@ class ServedVolume {
 
   void start();  // returns at once; may call on_known at once
 
+  // The configuration is another one: of the same volume, and different only in what may change
+  // while it is served (changes.h).
+  void want(const config::Volume& wanted);
+
   // Gives up attaching, or stores what is not yet stored and takes the volume offline. Takes as
   // long as the store does.
   Task stop();
 
   const config::Volume& wanted() const noexcept { return wanted_; }
   const Volume* volume() const noexcept { return volume_.get(); }  // null: identity unknown
+  bool is_known() const noexcept { return volume_ != nullptr; }
+  BlockDevice& device() noexcept { return *volume_; }  // when it is known
   bool is_online() const noexcept;
   bool is_draining() const noexcept { return is_draining_; }  // was online, is being stopped
   bool has_unsafe_data() const noexcept;  // acknowledged, not in the store, and maybe never will be
@@ -51,6 +57,7 @@ class ServedVolume {
  private:
   Task attach_until_online();
   Async<void> attach_once();
+  Task grow_as_wanted();
   Async<VolumeDescriptor> find_or_create();
   Async<VolumeDescriptor> create();
   Result<void> check_against_memory(const VolumeDescriptor& found);
@@ -74,6 +81,8 @@ class ServedVolume {
   std::string trouble_;
   bool stopping_ = false;
   bool is_hopeless_ = false;
+  bool is_misconfigured_ = false;  // which is why
+  bool is_growing_ = false;
   bool is_draining_ = false;
   bool stop_failed_ = false;
 };

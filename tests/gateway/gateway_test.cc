@@ -3,22 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
-#include <thread>
 
 #include "target/admin/json.h"
+#include "tests/gateway/running_gateway.h"
 #include "tests/gateway/temporary_folder.h"
 
 namespace swiftness {
 namespace {
 
-using namespace std::chrono_literals;
 using nlohmann::json;
+using test::RunningGateway;
 using testing::HasSubstr;
 
 const std::string kIqn = "iqn.2026-11.org.swiftness:test";
@@ -43,58 +41,6 @@ config::Config one_disk(const std::filesystem::path& folder) {
   config.targets.push_back(target);
   return config;
 }
-
-Task stop_it(Gateway& gateway, StopOutcome& outcome) {
-  StopOutcome got = co_await gateway.stop(20s);
-  outcome = got;
-}
-
-// A gateway on a thread of its own, talked to over its admin socket.
-class RunningGateway {
- public:
-  explicit RunningGateway(config::Config config)
-      : socket_(config.admin_socket()), gateway_(io_.get_executor(), std::move(config)) {
-    started_ = gateway_.start();
-    if (started_) thread_ = std::thread([this] { io_.run(); });
-  }
-  ~RunningGateway() {
-    if (thread_.joinable()) {
-      EXPECT_EQ(stop(), StopOutcome::clean);
-    }
-  }
-
-  const Result<void>& started() const { return started_; }
-
-  StopOutcome stop() {
-    StopOutcome outcome = StopOutcome::data_lost;
-    asio::co_spawn(io_, stop_it(gateway_, outcome), asio::detached);
-    thread_.join();
-    return outcome;
-  }
-
-  admin::Response ask(const std::string& method, const std::string& path,
-                      const std::string& body = "") {
-    Result<admin::Response> answer = admin::call(socket_, method, path, body, 10s);
-    EXPECT_TRUE(answer) << path;
-    return answer ? *answer : admin::Response{0, "{}"};
-  }
-  json get(const std::string& path) { return json::parse(ask("GET", path).body); }
-
-  bool becomes_ready() {
-    for (int i = 0; i < 300; ++i) {
-      if (ask("GET", "/readyz").status == 200) return true;
-      std::this_thread::sleep_for(50ms);
-    }
-    return false;
-  }
-
- private:
-  std::filesystem::path socket_;
-  asio::io_context io_{1};
-  Gateway gateway_;
-  Result<void> started_;
-  std::thread thread_;
-};
 
 TEST(Gateway, ServesItsVolumesAndTellsAboutThem) {
   TemporaryFolder folder;

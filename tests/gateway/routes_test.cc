@@ -44,6 +44,10 @@ class FakeService final : public Service {
     return {};
   }
   void resume() override { status_.drained = false; }
+  Async<ReloadReport> reload() override {
+    if (failure_) co_return *failure_;
+    co_return ReloadReport{{"volume b"}, {"volume a"}, {}, {"line 3"}};
+  }
 
   StatusReport status_;
   SessionReport session_;
@@ -64,6 +68,7 @@ class Routes : public testing::Test {
     VolumeReport disk;
     disk.name = "disk";
     disk.state = "attaching";
+    disk.configured = true;
     disk.trouble = "store here: down";
     service_.status_.volumes.push_back(disk);
   }
@@ -213,6 +218,20 @@ TEST_F(Routes, OverTcpNothingIsChangedAndNoOtherSiteIsAnswered) {
   EXPECT_EQ(ask(over_tcp("GET", "evil.example:9730", "")).status, 403u);
   EXPECT_EQ(ask(over_tcp("GET", "127.0.0.1:9730", "http://evil.example")).status, 403u);
   EXPECT_EQ(ask(over_tcp("GET", "127.0.0.1:9730", "null")).status, 403u);
+}
+
+TEST_F(Routes, AReloadSaysWhatIsDifferentOrWhyNothingIs) {
+  const Response done = post("/reload", "{}");
+  EXPECT_EQ(done.status, 200u);
+  const auto report = json::parse(done.body).get<ReloadReport>();
+  EXPECT_EQ(report.added, std::vector<std::string>{"volume b"});
+  EXPECT_EQ(report.removed, std::vector<std::string>{"volume a"});
+  EXPECT_EQ(report.warnings, std::vector<std::string>{"line 3"});
+  EXPECT_EQ(post("/reload", R"({"file":"other.yaml"})").status, 400u);
+  service_.failure_ = Error(ErrorCode::conflict, "gateway.yaml:3: portals: needs a restart");
+  const Response refused = post("/reload", "{}");
+  EXPECT_EQ(refused.status, 409u);
+  EXPECT_EQ(json::parse(refused.body)["error"], "gateway.yaml:3: portals: needs a restart");
 }
 
 }  // namespace

@@ -78,6 +78,9 @@ class ServedVolumeTest : public testing::Test {
   void run_until_online() {
     run_until([this] { return served_->is_online(); });
   }
+  void run_until_size(ByteCount size) {
+    run_until([&] { return served_->is_online() && served_->volume()->usage().capacity == size; });
+  }
   void run_until_trouble(const std::string& words) {
     run_until([&] { return served_->trouble().find(words) != std::string::npos; });
     EXPECT_FALSE(served_->is_online());
@@ -210,18 +213,31 @@ TEST_F(ServedVolumeTest, AMemoryThatCannotBeReadVetoes) {
   EXPECT_EQ(known_, 0);
 }
 
-TEST_F(ServedVolumeTest, TheSizeIsTheOneItWasCreatedWith) {
+TEST_F(ServedVolumeTest, TheSizeOnlyGrows) {
   create_in_store(kGiB);
   wanted_.size = ByteCount(kGiB.value() / 2);
   start();
   run_until_trouble("it has 1GiB, the configuration says 512MiB; a volume cannot become smaller");
+  wanted_.size = kGiB;
+  served_->want(wanted_);
+  run_until_online();
+  EXPECT_EQ(served_->trouble(), "");
   stop();
   wanted_.size = ByteCount(kGiB.value() * 2);
   start();
-  run_until_trouble(
-      "it has 1GiB, the configuration says 2GiB; resizing is not supported in this version");
+  run_until_size(ByteCount(kGiB.value() * 2));
+  wanted_.size = ByteCount(kGiB.value() * 3);
+  served_->want(wanted_);
+  wanted_.size = ByteCount(kGiB.value() * 4);
+  served_->want(wanted_);
+  run_until_size(ByteCount(kGiB.value() * 4));
   stop();
   wanted_.size = kGiB;
+  start();
+  run_until_online();
+  EXPECT_EQ(served_->volume()->usage().capacity, ByteCount(kGiB.value() * 4))
+      << "a configuration that says less is too late";
+  stop();
   wanted_.block_size = 4096;
   start();
   run_until_trouble("it has blocks of 512 bytes, the configuration says 4096");

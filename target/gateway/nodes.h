@@ -1,0 +1,14 @@
+// What the iSCSI layer is told, made of the configuration. Pure.
+#pragma once
+
+#include "config/config.h"
+#include "target/iscsi/target_node.h"
+
+namespace swiftness {
+
+iscsi::IscsiLimits limits_of(const config::Limits& limits);
+iscsi::PortalConfig portal_of(const config::Portal& portal);
+iscsi::ChapSecrets secrets_of(const config::Chap& chap);
+iscsi::TargetNode node_of(const config::Target& target, scsi::TaskRouter* router);
+
+}  // namespace swiftness
