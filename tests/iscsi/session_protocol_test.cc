@@ -357,6 +357,24 @@ TEST(Sessions, CommandsUnderWayOnAUnitThatIsTakenAwayAreAnswered) {
   EXPECT_EQ(target.sessions()[0].detached, 0u);
 }
 
+// It was looked at when the old unit was there, which may have had other blocks.
+TEST(Sessions, ACommandForAUnitThatIsTakenAwayDoesNotReachTheNextOne) {
+  TestTarget target;
+  target.add_unit(3);
+  auto initiator = logged_in(target);
+  initiator->run(at_lun_3(test_unit_ready()));
+  const uint32_t skipped = initiator->cmd_sn++;
+  const uint32_t early = initiator->queue_command(at_lun_3(write10(0, pattern(512, 1))));
+  initiator->flush();
+  ASSERT_TRUE(target.eventually([&] { return target.server().sessions()[0].in_flight == 1; }));
+  target.remove_unit(3);
+  target.add_unit(3);
+  const uint32_t next = std::exchange(initiator->cmd_sn, skipped);
+  initiator->queue_command(test_unit_ready());
+  initiator->cmd_sn = next;
+  EXPECT_EQ(initiator->complete(early)->asc(), (std::pair<uint8_t, uint8_t>{0x25, 0x00}));
+}
+
 TEST(Sessions, SeveralAtOnceShareTheDisk) {
   TestTarget target;
   std::vector<std::unique_ptr<RawInitiator>> sessions;
