@@ -43,6 +43,7 @@ class CopyManager {
   CopyManager();  // with a key that nobody knows
 
   void add(LogicalUnit& unit) { units_.push_back(&unit); }
+  void remove(LogicalUnit& unit) { std::erase(units_, &unit); }
 
   // The logical unit of that name that the nexus may use; null: it may use none.
   LogicalUnit* find(const CopyTarget& target, NexusId nexus) const;

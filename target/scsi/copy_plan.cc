@@ -93,7 +93,10 @@ Task run_in_background(CopyPlan plan) {
 asio::awaitable<CopyOutcome> run_copy(CopyPlan plan) {
   const CopyControl control = plan.control;
   std::list<LogicalUnit::Visit> visits;
-  for (const CopyStep& step : plan.steps) visits.emplace_back(*step.to, plan.nexus, control.ticket);
+  for (const CopyStep& step : plan.steps) {
+    visits.emplace_back(*step.to, plan.nexus, control.ticket);
+    if (step.from) visits.emplace_back(*step.from, plan.nexus, control.ticket);
+  }
   CopySlot slot(plan.slots);
   co_await slot.turn(control.ticket);
   CopyOutcome whole;

@@ -80,7 +80,12 @@ void LogicalUnit::retire(std::function<void()> idle) {
   nexuses_.clear();
   reserved_by_.reset();
   clear_task_set();
-  tasks_.on_empty(std::move(idle));
+  tell_idle_ = std::move(idle);
+  tasks_.on_empty([this] { tell_if_idle(); });
+}
+
+void LogicalUnit::tell_if_idle() {
+  if (tell_idle_ && is_idle()) tell_idle_();
 }
 
 void LogicalUnit::attach(NexusId id, bool read_only, TargetPort port,
@@ -258,8 +263,14 @@ std::optional<ScsiResult> LogicalUnit::write_protected(const Nexus& nexus) const
 }
 
 LogicalUnit::Visit::Visit(LogicalUnit& unit, NexusId nexus, TicketPtr ticket)
-    : nexus_(nexus), ticket_(std::move(ticket)) {
+    : unit_(unit), nexus_(nexus), ticket_(std::move(ticket)) {
   unit.visits_.push_back(*this);
+}
+
+LogicalUnit::Visit::~Visit() {
+  if (!is_linked()) return;  // the unit went first
+  unlink();
+  unit_.tell_if_idle();
 }
 
 // Mode parameters go back to the defaults with it (SPC-5 6.13).

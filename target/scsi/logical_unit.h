@@ -71,7 +71,7 @@ class LogicalUnit final : private BlockDeviceObserver {
   // and the device is free for another unit. It has to live until it is idle, which `idle` tells
   // when it is not so already.
   void retire(std::function<void()> idle);
-  bool is_idle() const noexcept { return tasks_.size() == 0; }
+  bool is_idle() const noexcept { return tasks_.size() == 0 && visits_.empty(); }
 
   TransferPlan plan(const Command& command) noexcept;
   asio::awaitable<ScsiResult> execute(Command command, BufferList data_out, TicketPtr ticket);
@@ -115,17 +115,19 @@ class LogicalUnit final : private BlockDeviceObserver {
   // another logical unit was asked for.
   asio::awaitable<std::optional<ScsiResult>> refusal_of_copy(NexusId id, MediumAccess access);
 
-  // A copy that writes here though another logical unit was asked for it: what ends its nexus's
-  // tasks here gives it up, too. A local of the coroutine that copies.
+  // A copy that reads or writes here though another logical unit was asked for it: what ends its
+  // nexus's tasks here gives it up, too. A local of the coroutine that copies.
   class Visit : public boost::intrusive::list_base_hook<
                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
    public:
     Visit(LogicalUnit& unit, NexusId nexus, TicketPtr ticket);
     Visit(const Visit&) = delete;
     Visit& operator=(const Visit&) = delete;
+    ~Visit();
 
    private:
     friend class LogicalUnit;
+    LogicalUnit& unit_;
     NexusId nexus_;
     TicketPtr ticket_;
   };
@@ -163,6 +165,7 @@ class LogicalUnit final : private BlockDeviceObserver {
   }
 
  private:
+  void tell_if_idle();
   struct Examined {
     const CommandDescriptor* command = nullptr;
     TransferPlan plan;  // final when the command cannot run
@@ -198,6 +201,7 @@ class LogicalUnit final : private BlockDeviceObserver {
   size_t running_ = 0;  // commands that the device has to answer
   TimePoint idle_since_ = now();
   std::function<void(NexusId)> tell_aborted_;
+  std::function<void()> tell_idle_;
   TaskSet tasks_;
   RangeLocks range_locks_;
   RangeLocks reserve_out_turns_;

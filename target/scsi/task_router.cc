@@ -61,6 +61,7 @@ std::unique_ptr<LogicalUnit> TaskRouter::remove(uint16_t lun, std::function<void
   CHECK(found != units_.end());
   std::unique_ptr<LogicalUnit> unit = std::move(found->second);
   units_.erase(found);
+  copy_manager_->remove(*unit);
   unit->retire(std::move(idle));
   std::vector<NexusId> concerned;
   for (const auto& [id, nexus] : nexuses_) {

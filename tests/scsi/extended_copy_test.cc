@@ -349,6 +349,25 @@ TEST_F(ExtendedCopyTest, WhatEndsTheTasksOfItsDestinationEndsIt) {
   EXPECT_EQ(other_.written_blocks() + large_blocks_.written_blocks(), 0u);
 }
 
+// It was asked for elsewhere; the unit it reads lives until it has left.
+TEST_F(ExtendedCopyTest, TakingItsSourceAwayEndsIt) {
+  start_all();
+  fill(large_blocks_, 0, 8, 1);
+  large_blocks_.hang();
+  auto copying = begin_copy(segment(2, 1, 8, 0, 0));
+  int told = 0;
+  std::unique_ptr<LogicalUnit> retired = router_.remove(2, [&told] { ++told; });
+  EXPECT_FALSE(retired->is_idle());
+  EXPECT_EQ(told, 0);
+  large_blocks_.release();
+  turn();
+  ASSERT_TRUE(copying->done());
+  EXPECT_TRUE(retired->is_idle());
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(other_.written_blocks(), 0u);
+  EXPECT_NE(copy(segment(2, 1, 8, 0, 0)), kGood) << "nobody has that name any more";
+}
+
 TEST_F(ExtendedCopyTest, NoMoreThanSoManyRunAtOnce) {
   start_all();
   fill(device_, 0, 8, 1);
