@@ -216,7 +216,10 @@ void Session::forget(ScsiTask& task) {
 void Session::give_up(ScsiTask& task) {
   task.ticket->cancelled = true;
   // It would have been told in the answer that it does not get.
-  if (task.plan.attention) router_->raise_again(task.command.lun, nexus_, *task.plan.attention);
+  const auto& untold = task.plan.final;
+  if (untold && untold->attention) {
+    router_->raise_again(task.command.lun, nexus_, *untold->attention);
+  }
   forget(task);
   if (task.state == ScsiTask::State::running) ++detached_;
 }

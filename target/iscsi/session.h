@@ -130,7 +130,7 @@ class Session final : public std::enable_shared_from_this<Session>, private scsi
   void finish(const ScsiTaskPtr& task, scsi::ScsiResult result);
   void fail_data(const ScsiTaskPtr& task);
   void answer(const ScsiTaskPtr& task, scsi::ScsiResult result);
-  void remember_attention(const ScsiTask& task);
+  void remember_attention(const ScsiTask& task, scsi::AdditionalSense attention);
   uint32_t send_data_in(const ScsiTaskPtr& task, const scsi::ScsiResult& result,
                         const Residual* residual);
 

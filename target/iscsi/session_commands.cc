@@ -259,6 +259,7 @@ void Session::fail_data(const ScsiTaskPtr& task) {
 
 // RFC 7143 11.4, 11.7: data, then status; a good status travels in the last Data-In.
 void Session::answer(const ScsiTaskPtr& task, scsi::ScsiResult result) {
+  if (result.attention) remember_attention(*task, *result.attention);
   bool for_other_direction =
       task->plan.direction == Direction::to_initiator && !task->plan.final && !task->command.reads;
   uint32_t expected = for_other_direction ? 0 : task->command.expected_data_length;
@@ -280,19 +281,17 @@ void Session::answer(const ScsiTaskPtr& task, scsi::ScsiResult result) {
   pdu.status = static_cast<uint8_t>(result.status);
   pdu.residual_count = residual.count;
   pdu.exp_data_sn = task->data_out.r2ts() + data_pdus;
-  if (task->plan.attention) remember_attention(*task);
   task->connection->respond(pdu, sense_segment(result.sense), task);
 }
 
 // Its connection may be lost before the initiator has read the answer.
-void Session::remember_attention(const ScsiTask& task) {
+void Session::remember_attention(const ScsiTask& task, scsi::AdditionalSense attention) {
   constexpr size_t kMost = 16;
   std::erase_if(told_, [](const Told& told) {
     return serial_less(told.stat_sn, told.connection->acknowledged());
   });
   if (told_.size() == kMost) told_.erase(told_.begin());
-  told_.push_back(
-      {task.connection, task.connection->stat_sn(), task.command.lun, *task.plan.attention});
+  told_.push_back({task.connection, task.connection->stat_sn(), task.command.lun, attention});
 }
 
 // Returns how many PDUs it took. With `residual`, the last one carries the status.

@@ -55,6 +55,8 @@ struct ScsiResult {
   BufferList data_in;
   std::optional<Sense>
       cause{};  // what `sense` says, as a value: it can be said in the other format
+  // The unit attention it reports, in `sense` or (REQUEST SENSE) as data: no longer pending.
+  std::optional<AdditionalSense> attention{};
 };
 
 // What a command will move, known from the CDB before any data are asked for.
@@ -63,7 +65,6 @@ struct TransferPlan {
   Direction direction = Direction::none;
   uint64_t bytes = 0;  // the CDB's own length; the transport takes min(bytes, expected_data_length)
   std::optional<ScsiResult> final;  // set: the command ends here with this, and moves no data
-  std::optional<AdditionalSense> attention{};  // the unit attention that `final` reports
 };
 
 enum class ResetKind { logical_unit, target_warm, target_cold };

@@ -73,7 +73,9 @@ ScsiResult answer_request_sense(LogicalUnit& unit, const Command& command) {
   std::optional<Sense> attention = nexus ? nexus->attentions.take() : std::nullopt;
   Sense sense = attention ? *attention : unit.sense_now();
   SenseFormat format = request.descriptor_format ? SenseFormat::descriptor : SenseFormat::fixed;
-  return parameter_data(encode(sense, format), request.allocation_length);
+  ScsiResult result = parameter_data(encode(sense, format), request.allocation_length);
+  if (attention) result.attention = attention->additional;
+  return result;
 }
 
 // ---- MODE SENSE, SPC-5 6.15 and 6.16

@@ -127,7 +127,7 @@ TransferPlan LogicalUnit::plan(const Command& command) noexcept {
     std::optional<Sense> attention = from->attentions.take();
     if (attention) {
       TransferPlan plan = ends_with(in_sense_format(check_condition(*attention)));
-      plan.attention = attention->additional;
+      plan.final->attention = attention->additional;
       return plan;
     }
   }

@@ -100,7 +100,7 @@ class TaskRouter {
   // The same for a task that ends without an answer because the connection it came by is gone,
   // while its nexus lives on: 47/7F tells (RFC 7143 7.6).
   void clear_by_transport(LunField lun, NexusId nexus, TaskTag tag);
-  // The unit attention a plan() reported did not reach its initiator: it is pending again.
+  // The unit attention of a result did not reach its initiator: it is pending again.
   void raise_again(LunField lun, NexusId nexus, AdditionalSense attention);
 
  private:

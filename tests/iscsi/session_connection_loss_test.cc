@@ -136,6 +136,48 @@ TEST(ConnectionLoss, AUnitAttentionThatWentDownWithItIsToldAgain) {
   }
 }
 
+ScsiRequest request_sense() {
+  ScsiRequest request;
+  request.cdb = {0x03, 0, 0, 0, 18};
+  request.read_length = 18;
+  return request;
+}
+
+// As data. One that waits for its turn has not taken it yet, so only the answer can be lost.
+TEST(ConnectionLoss, AlsoOneThatRequestSenseTold) {
+  TestTarget target;
+  LoginOptions options;
+  options.isid[5] = 9;
+  auto other = logged_in(target, options);
+  for (bool acknowledged : {false, true}) {
+    JoinedConnections session(target, 2);
+    ASSERT_EQ(other->task_management(kLunReset, 0), 0);
+    other->run(test_unit_ready());
+    RawInitiator& lost = session.by(1);
+    auto told = lost.run(request_sense());
+    ASSERT_TRUE(told);
+    EXPECT_EQ(told->status, 0);
+    ASSERT_EQ(told->data.size(), 18u);
+    EXPECT_EQ(static_cast<uint8_t>(told->data[2]), 6) << "UNIT ATTENTION";
+    EXPECT_EQ(static_cast<uint8_t>(told->data[12]), 0x29);
+    EXPECT_EQ(static_cast<uint8_t>(told->data[13]), 0x03);
+    if (acknowledged) {
+      EXPECT_TRUE(lost.nop("with its ExpStatSN"));
+    }
+    session.cut(1);
+    ASSERT_TRUE(target.eventually([&] {
+      const auto sessions = target.server().sessions();
+      return sessions.back().address.find(',') == std::string::npos;
+    }));
+    RawInitiator& left = session.by(0);
+    if (!acknowledged) {
+      EXPECT_EQ(left.run(test_unit_ready())->asc(), std::pair(uint8_t{0x29}, uint8_t{0x03}));
+    }
+    EXPECT_EQ(left.run(test_unit_ready())->status, 0);
+    left.logout();
+  }
+}
+
 // Its initiator does not send it again, so nothing that is numbered would ever have its turn.
 TEST(ConnectionLoss, ACommandThatNeverComesEndsTheSession) {
   IscsiLimits limits;
