@@ -19,6 +19,15 @@ TEST(AnswerMemory, AnAccountHasItsLimit) {
   EXPECT_TRUE(own.has_room_for(kShare + 1));
 }
 
+// Otherwise nobody could ever make room for it.
+TEST(AnswerMemory, OneAloneFitsHoweverLargeItIs) {
+  AnswerMemory memory(kShare, 100 * kShare);
+  AnswerMemory::Account own(memory);
+  EXPECT_TRUE(own.has_room_for(2 * kShare));
+  own.add(1);
+  EXPECT_FALSE(own.has_room_for(2 * kShare));
+}
+
 TEST(AnswerMemory, WhenTheTotalIsUsedUpEachStillHasItsShare) {
   AnswerMemory memory(4 * kShare, 5 * kShare);
   AnswerMemory::Account modest(memory);

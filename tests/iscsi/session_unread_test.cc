@@ -44,16 +44,17 @@ IscsiLimits small_bound() {
 constexpr uint64_t kOne = 64 * 1024 + 1024;
 
 TEST(Unread, EchoesOfPingsAreBoundedAndAllComeInTheEnd) {
-  TestTarget target(small_bound());
+  const uint64_t bound = IscsiLimits().connection_answers;
+  TestTarget target;
   auto greedy = reads_little(target);
   auto good = logged_in(target);
-  constexpr uint32_t kPings = 500;
+  constexpr uint32_t kPings = 500;  // that is less than the bound without their data
   const uint32_t first = greedy->next_tag;
   for (uint32_t i = 0; i < kPings; ++i) queue_ping(*greedy, pattern(64 * 1024, i));
   ASSERT_FALSE(greedy->flush_unless_stuck_for(kStuck)) << "32 MiB were taken";
   EXPECT_GE(target.counts().connections_paused, 1u);
   EXPECT_GT(target.counts().unread_answers, 0u);
-  EXPECT_LE(target.counts().unread_answers, 256 * 1024 + kOne);
+  EXPECT_LE(target.counts().unread_answers, bound + kOne);
   EXPECT_EQ(good->run(write10(0, pattern(4096, 1)))->status, 0) << "the others do not notice";
   for (uint32_t i = 0; i < kPings; ++i) {
     auto echo = greedy->receive_kind(Opcode::nop_in);
@@ -94,6 +95,10 @@ TEST(Unread, WhenTheTotalIsUsedUpTheOthersStillWork) {
     EXPECT_TRUE(good->nop("still here"));
   }
   EXPECT_LE(target.counts().unread_answers, 2 * 256 * 1024u);
+  queue_ping(*good, pattern(64 * 1024, 1));
+  auto refused = good->receive_kind(Opcode::reject);
+  ASSERT_TRUE(refused) << "its echo would be more than everybody's share";
+  EXPECT_EQ(refused->as<Reject>().reason, 0x0a);
 }
 
 TEST(Unread, OnlyItsOwnConnectionOfASessionIsNotRead) {
@@ -147,6 +152,19 @@ TEST(Unread, PingsThatWaitForTheirTurnAreBounded) {
   }
   EXPECT_EQ(echoes, 2u);
   EXPECT_EQ(initiator->run(test_unit_ready())->status, 0) << "the numbers go on";
+  EXPECT_TRUE(target.eventually([&] { return target.server().counts().unread_answers == 0; }));
+}
+
+TEST(Unread, WhatWaitedForItsTurnGoesWithItsConnection) {
+  TestTarget target;
+  JoinedConnections session(target, 2);
+  RawInitiator& lost = session.by(1);
+  ++lost.cmd_sn;
+  queue_ping(lost, pattern(100 * 1024, 1), false);
+  ASSERT_TRUE(lost.nop("it came"));
+  EXPECT_GE(target.counts().unread_answers, 100 * 1024u);
+  session.cut(1);
+  EXPECT_TRUE(target.eventually([&] { return target.server().counts().unread_answers == 0; }));
 }
 
 }  // namespace
