@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include "tests/iscsi/login_words.h"
 
 namespace swiftness::iscsi {
@@ -199,6 +202,13 @@ TEST(Login, KeysOfNormalSessionsAreIrrelevantInDiscovery) {
   }
 }
 
+TEST(Login, ThereAreNoDigestsInDiscovery) {
+  auto result = negotiate(keys({{"HeaderDigest", "CRC32C,None"}, {"DataDigest", "CRC32C"}}), true);
+  EXPECT_EQ(result.answers["HeaderDigest"], "None");
+  EXPECT_EQ(result.answers["DataDigest"], "Reject");
+  EXPECT_FALSE(result.parameters.header_digest || result.parameters.data_digest);
+}
+
 TEST(Login, StraightFromSecurityToFullFeature) {
   Login machine = login();
   auto answer = machine.receive(request(kSecurityToFull), who());
@@ -360,6 +370,12 @@ TEST(Access, TheLineThatNamesTheInitiatorDecides) {
   EXPECT_FALSE(access_of(node, "iqn.2000-01.org.other:x"));
   node.open = true;
   EXPECT_TRUE(access_of(node, "iqn.2000-01.org.other:x"));
+  std::string upper(kHost);
+  std::ranges::transform(upper, upper.begin(),
+                         [](char c) { return static_cast<char>(toupper(c)); });
+  for (const std::string& name : {std::string(kHost), upper}) {
+    EXPECT_EQ(access_of(node, name)->luns, std::vector<uint16_t>{3}) << "also where all may come";
+  }
 }
 
 }  // namespace

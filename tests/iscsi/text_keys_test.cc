@@ -131,6 +131,35 @@ TEST(TextExchange, AssemblesALongRequest) {
   EXPECT_EQ(seen, "All");
 }
 
+// 11.10.4
+TEST(TextExchange, AReservedTagBeginsAnew) {
+  TextExchange exchange;
+  std::string seen;
+  auto respond = [&](const TextKeys& keys) {
+    for (const TextKey& key : keys.all()) seen += key.name + ",";
+    return "T=" + std::string(600, 'v');
+  };
+  ASSERT_TRUE(exchange.receive(request(kContinue, kReservedTag), "Send", 512, respond));
+  auto answer = exchange.receive(request(kFinal, kReservedTag), "A=1", 512, respond);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(seen, "A,") << "without what was begun before";
+  EXPECT_EQ(answer->header.flags, kContinue);
+  ASSERT_TRUE(exchange.receive(request(kFinal, kReservedTag), "B=1", 512, respond));
+  EXPECT_EQ(seen, "A,B,") << "though the answer before had not ended";
+}
+
+// 6.2: who is told that more follows asks for it with an empty request.
+TEST(TextExchange, NothingElseIsAskedBeforeTheWholeAnswerCame) {
+  for (uint8_t flags : {kFinal, kContinue}) {
+    TextExchange exchange;
+    auto respond = [](const TextKeys&) { return "T=" + std::string(600, 'v'); };
+    auto first = exchange.receive(request(kFinal, kReservedTag), "A=1", 512, respond);
+    ASSERT_TRUE(first);
+    const uint32_t tag = first->header.target_transfer_tag;
+    EXPECT_FALSE(exchange.receive(request(flags, tag), flags == kFinal ? "B=1" : "", 512, respond));
+  }
+}
+
 TEST(TextExchange, RefusesWhatBreaksTheRules) {
   TextExchange exchange;
   auto respond = [](const TextKeys&) { return std::string("T=1"); };

@@ -111,6 +111,8 @@ TEST(DataOutPlan, RefusesHostileDataOut) {
       {"final too early", data(10, 0, 4096, 4096, true), Verdict::amount},
       {"no final at the end", data(10, 0, 4096, 8192, false), Verdict::amount},
       {"the younger R2T first", data(11, 0, 12288, 8192, true), Verdict::amount},
+      {"data of the older R2T by the tag of the younger", data(11, 0, 4096, 4096, false),
+       Verdict::amount},
       {"a tag that never was", data(99, 0, 4096, 4096, false), Verdict::drop},
       {"unsolicited after its end", data(kReservedTag, 0, 4096, 10, true), Verdict::unexpected},
   };
@@ -121,6 +123,13 @@ TEST(DataOutPlan, RefusesHostileDataOut) {
     EXPECT_EQ(plan.data_out(c.pdu), c.verdict) << c.what;
     EXPECT_FALSE(plan.complete()) << c.what;
   }
+}
+
+TEST(DataOutPlan, UnsolicitedDataEndsWithFirstBurstLength) {
+  DataOutPlan plan(30000, 30000, parameters());
+  ASSERT_EQ(plan.begin(4000, false), Verdict::accept);
+  EXPECT_EQ(plan.data_out(data(kReservedTag, 0, 4000, 97, true)), Verdict::amount);
+  EXPECT_EQ(plan.data_out(data(kReservedTag, 0, 4000, 96, true)), Verdict::accept);
 }
 
 TEST(DataInPlan, CutsByPduAndByBurst) {
