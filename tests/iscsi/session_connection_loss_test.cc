@@ -178,6 +178,26 @@ TEST(ConnectionLoss, AlsoOneThatRequestSenseTold) {
   }
 }
 
+// An ExpStatSN beyond what was sent acknowledges nothing, now or later.
+TEST(ConnectionLoss, NobodyAcknowledgesWhatWasNotSent) {
+  TestTarget target;
+  LoginOptions options;
+  options.isid[5] = 9;
+  auto other = logged_in(target, options);
+  JoinedConnections session(target, 2);
+  RawInitiator& lost = session.by(1);
+  lost.exp_stat_sn += 1000;
+  EXPECT_TRUE(lost.nop("it came"));
+  ASSERT_EQ(other->task_management(kLunReset, 0), 0);
+  EXPECT_EQ(lost.run(test_unit_ready())->status, 2);
+  session.cut(1);
+  ASSERT_TRUE(target.eventually([&] {
+    const auto sessions = target.server().sessions();
+    return sessions.back().address.find(',') == std::string::npos;
+  }));
+  EXPECT_EQ(session.by(0).run(test_unit_ready())->asc(), std::pair(uint8_t{0x29}, uint8_t{0x03}));
+}
+
 // Its initiator does not send it again, so nothing that is numbered would ever have its turn.
 TEST(ConnectionLoss, ACommandThatNeverComesEndsTheSession) {
   IscsiLimits limits;

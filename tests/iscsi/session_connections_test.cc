@@ -257,6 +257,32 @@ TEST(Connections, LogoutOfTheSessionClosesAll) {
   EXPECT_TRUE(target.sessions().empty());
 }
 
+// The connection it came by stays until its initiator has read all; the session is over.
+TEST(Connections, NobodyJoinsASessionThatWasLoggedOut) {
+  IscsiLimits limits;
+  limits.connection_answers = limits.answer_memory = 64 << 20;
+  limits.logout_grace = std::chrono::seconds(20);
+  TestTarget target(limits);
+  JoinedConnections session(target, 2);
+  RawInitiator& last = session.by(0);
+  for (uint32_t i = 0; i < 500; ++i) {  // 32 MiB, more than a kernel takes
+    NopOut ping;
+    ping.opcode |= kImmediate;
+    ping.initiator_task_tag = last.next_tag++;
+    ping.cmd_sn = last.cmd_sn;
+    last.queue(ping, pattern(64 * 1024, i));
+  }
+  LogoutRequest logout;
+  logout.opcode |= kImmediate;
+  logout.reason = kFinal | kCloseSession;
+  logout.cmd_sn = last.cmd_sn;
+  last.queue(logout);
+  ASSERT_TRUE(last.flush_unless_stuck_for(milliseconds(5000)));
+  EXPECT_TRUE(session.by(1).closed_by_target());
+  EXPECT_EQ(target.sessions().size(), 1u);
+  EXPECT_EQ(RawInitiator::login_status(session.join(12)), 0x020a);
+}
+
 TEST(Connections, ALogoutWaitsForItsTurnAndEndsTheConnectionItCameBy) {
   TestTarget target;
   JoinedConnections session(target, 2);

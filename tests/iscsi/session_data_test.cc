@@ -264,7 +264,62 @@ TEST(Data, AsManyR2tsAreOutstandingAsWereAgreedOn) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 0);
   EXPECT_EQ(answer->r2ts, 8u);
+  EXPECT_EQ(answer->exp_data_sn, 8u) << "11.4.8";
   EXPECT_EQ(initiator->run(read10(0, 128))->data, data);
+}
+
+TEST(Data, AnR2tNamesTheLogicalUnitOfItsCommand) {
+  constexpr uint64_t kLun3 = 0x0003000000000000;
+  TestTarget target;
+  target.add_unit(3);
+  auto initiator = logged_in(target, with_keys({{"InitialR2T", "Yes"}, {"ImmediateData", "No"}}));
+  initiator->answers_r2ts = false;
+  ScsiRequest write = write10(0, pattern(512, 1));
+  write.lun = kLun3;
+  EXPECT_EQ(initiator->run(write)->asc(), std::pair(uint8_t{0x29}, uint8_t{0x00}));
+  initiator->queue_command(write);
+  auto r2t = initiator->receive_kind(Opcode::r2t);
+  ASSERT_TRUE(r2t);
+  EXPECT_EQ(r2t->as<R2t>().lun, kLun3);
+}
+
+TEST(Data, IsCounted) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  EXPECT_EQ(initiator->run(write10(0, pattern(8192, 1)))->status, 0);
+  EXPECT_EQ(initiator->run(read10(0, 8))->status, 0);
+  const ServerCounts counts = target.counts();
+  EXPECT_EQ(counts.commands, 3u) << "with the one that told of the unit attention";
+  EXPECT_EQ(counts.bytes_written, 8192u);
+  EXPECT_EQ(counts.bytes_read, 4096u);
+  const SessionInfo session = target.sessions().at(0);
+  EXPECT_EQ(session.commands, 3u);
+  EXPECT_EQ(session.bytes_written, 8192u);
+  EXPECT_EQ(session.bytes_read, 4096u);
+}
+
+// A small command would always find room before a large one that waits.
+TEST(Data, NoCommandOvertakesOneThatWaitsForTheBudget) {
+  IscsiLimits limits;
+  limits.session_memory = 64 * 1024;
+  TestTarget target(limits);
+  auto initiator = logged_in(target, with_keys({{"InitialR2T", "Yes"}, {"ImmediateData", "No"}}));
+  initiator->answers_r2ts = false;
+  const uint32_t first = initiator->queue_command(write10(0, pattern(49152, 1)));
+  const uint32_t large = initiator->queue_command(write10(100, pattern(65536, 2)));
+  initiator->queue_command(write10(300, pattern(8192, 3)));
+  auto r2t = initiator->receive_kind(Opcode::r2t);
+  ASSERT_TRUE(r2t);
+  EXPECT_EQ(r2t->header.initiator_task_tag, first);
+  EXPECT_FALSE(initiator->receive_kind(Opcode::r2t, RawInitiator::Timeout(100)));
+  DataOut data;
+  data.flags = kFinal;
+  data.initiator_task_tag = first;
+  data.target_transfer_tag = r2t->as<R2t>().target_transfer_tag;
+  initiator->queue(data, pattern(49152, 1));
+  r2t = initiator->receive_kind(Opcode::r2t);
+  ASSERT_TRUE(r2t);
+  EXPECT_EQ(r2t->header.initiator_task_tag, large);
 }
 
 TEST(Data, SolicitedDataWaitsForTheBudget) {

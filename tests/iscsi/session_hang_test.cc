@@ -119,6 +119,32 @@ TEST(Hang, AbortTask) {
   EXPECT_EQ(initiator->run(read10(8, 8))->data, Octets(4096));
 }
 
+TEST(Hang, AnAbortLetsThoseGoOnThatItHeldUp) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  auto tags = hang_writes(target, *initiator, 1);
+  ScsiRequest ordered = test_unit_ready();
+  ordered.flags = kFinal | 2;
+  const uint32_t behind = initiator->queue_command(ordered);
+  ASSERT_TRUE(initiator->nop("it waits"));
+  EXPECT_EQ(target.sessions()[0].in_flight, 2u);
+  EXPECT_EQ(initiator->task_management(kAbortTask, 0, tags[0]), 0);
+  auto answer = initiator->complete(behind);
+  ASSERT_TRUE(answer) << "though the other still hangs in the disk";
+  EXPECT_EQ(answer->status, 0);
+}
+
+TEST(Hang, ALunResetEndsNothingOfAnotherLun) {
+  TestTarget target;
+  target.add_unit(3);
+  auto initiator = logged_in(target);
+  auto tags = hang_writes(target, *initiator, 1);
+  EXPECT_EQ(initiator->task_management(kLunReset, 0x0003000000000000), 0);
+  EXPECT_EQ(target.sessions()[0].in_flight, 1u);
+  target.release();
+  EXPECT_EQ(initiator->complete(tags[0])->status, 0);
+}
+
 TEST(Hang, AbortTaskSetAndOtherFunctions) {
   TestTarget target;
   auto initiator = logged_in(target);

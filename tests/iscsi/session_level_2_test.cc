@@ -53,6 +53,9 @@ TEST(Level2, QueryTask) {
   EXPECT_EQ(initiator->information(), Information{});
   EXPECT_EQ(initiator->task_management(kQueryTask, 0, tag + 1000), kFunctionComplete);
   EXPECT_EQ(initiator->task_management(kQueryTask, kNoSuchLun, tag), kLunDoesNotExist);
+  target.add_unit(3);
+  EXPECT_EQ(initiator->task_management(kQueryTask, 0x0003000000000000, tag), kFunctionComplete)
+      << "it is a task of LUN 0";
   auto other = logged_in(target, level("2", 2));
   EXPECT_EQ(other->task_management(kQueryTask, 0, tag), kFunctionComplete) << "of another nexus";
   target.release();

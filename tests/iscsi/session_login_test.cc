@@ -80,6 +80,7 @@ TEST(LoginOnTheWire, GarbageIsTheEndOfItsConnectionOnly) {
       "GET / HTTP/1.1\r\nHost: example\r\nUser-Agent: something long enough\r\n\r\n";
   http.queue_bytes(std::as_bytes(std::span(get)));
   EXPECT_TRUE(http.closed_by_target());
+  EXPECT_GE(target.counts().connections_broken, 1u);
   EXPECT_TRUE(good->nop("undisturbed"));
 }
 
@@ -209,6 +210,102 @@ TEST(Access, TakingItAwayAsksToLogOutAndEndsTheSession) {
   EXPECT_TRUE(initiator->closed_by_target());
   auto again = target.connect();
   EXPECT_EQ(RawInitiator::login_status(again.login(to(kTarget))), 0x0202);
+}
+
+TEST(Access, LessOfItAsksToLogOutToo) {
+  TestTarget target;
+  for (bool fewer_luns : {false, true}) {
+    auto initiator = logged_in(target);
+    target.on_shard([&] {
+      TargetNode node = TestTarget::open_target();
+      node.router = &target.router();
+      node.access = {
+          {"*", fewer_luns ? std::vector<uint16_t>{0} : std::vector<uint16_t>{}, !fewer_luns}};
+      target.server().replace_targets({node});
+    });
+    auto message = initiator->receive_kind(Opcode::async_message);
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->as<AsyncMessage>().async_event, AsyncMessage::kRequestsLogout);
+    initiator->logout();
+  }
+}
+
+TEST(Access, AlsoWhenItsPortalGroupIsTakenAway) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  target.on_shard([&] {
+    TargetNode node = TestTarget::open_target();
+    node.router = &target.router();
+    node.portal_groups = {2};
+    target.server().replace_targets({node});
+  });
+  auto message = initiator->receive_kind(Opcode::async_message);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->as<AsyncMessage>().async_event, AsyncMessage::kRequestsLogout);
+}
+
+// What it was told of may not be there any more.
+TEST(Access, ALoginUnderWayBeginsAnewWhenItChanges) {
+  TestTarget target;
+  auto begun = target.connect();
+  const LoginOptions options = to(kTarget);
+  ASSERT_TRUE(RawInitiator::succeeded(begun.login_step(0x81,
+                                                       {{"InitiatorName", options.initiator},
+                                                        {"SessionType", "Normal"},
+                                                        {"TargetName", options.target},
+                                                        {"AuthMethod", "None"}},
+                                                       options)));
+  target.on_shard([&] { target.server().replace_targets({}); });
+  EXPECT_TRUE(begun.closed_by_target());
+  EXPECT_TRUE(target.sessions().empty());
+}
+
+// TARGET WARM RESET would end the commands of those who may.
+TEST(Access, WhoMayNotWriteDoesNotResetTheTarget) {
+  TargetNode node = TestTarget::open_target();
+  node.access = {{"*", {}, true}};
+  TestTarget target({}, node);
+  auto initiator = logged_in(target);
+  EXPECT_EQ(initiator->task_management(kTargetWarmReset, 0), 6);
+  EXPECT_EQ(initiator->task_management(kTargetColdReset, 0), 6);
+  EXPECT_EQ(initiator->run(test_unit_ready())->status, 0);
+}
+
+// The ISID is the initiator's own choice: another may have the same.
+TEST(LoginOnTheWire, NobodyTakesThePlaceOfAnother) {
+  TestTarget target;
+  auto one = logged_in(target);
+  LoginOptions options;
+  options.initiator += "-of-another";
+  auto other = logged_in(target, options);
+  EXPECT_TRUE(one->nop("still here"));
+  EXPECT_EQ(target.sessions().size(), 2u);
+}
+
+TEST(LoginOnTheWire, AnotherPortalGroupIsAnotherNexus) {
+  TestTarget target(
+      {}, TestTarget::open_target(), {},
+      {{.address = "127.0.0.1", .port = 0}, {.address = "127.0.0.1", .port = 0, .group = 2}});
+  auto one = logged_in(target);
+  RawInitiator other("127.0.0.1",
+                     target.on_shard([&target] { return target.server().portals().at(1).port; }));
+  EXPECT_TRUE(RawInitiator::succeeded(other.login(to(kTarget)))) << "with the same ISID";
+  EXPECT_TRUE(one->nop("still here"));
+  EXPECT_EQ(target.sessions().size(), 2u);
+}
+
+TEST(Drain, CommandsOfThoseWhoLeaveStillHaveTheirDeadline) {
+  IscsiLimits limits;
+  limits.command_timeout = std::chrono::milliseconds(300);
+  limits.logout_grace = std::chrono::seconds(30);
+  TestTarget target(limits);
+  auto initiator = logged_in(target);
+  target.hang();
+  target.on_shard([&] { target.server().drain({}); });
+  auto answer = initiator->run(read10(0, 1));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 8) << "BUSY";
+  initiator->logout();
 }
 
 TEST(Drain, SessionsLeaveAndLoginsAreSentElsewhereUntilItIsOver) {

@@ -99,6 +99,50 @@ TEST(Memory, ASessionThatEndsHoldsNobodyUp) {
   EXPECT_EQ(answer->status, 0);
 }
 
+// Its tasks that hang in the store keep it in memory.
+TEST(Memory, AlsoWhenOneOfItsTasksStillHangs) {
+  IscsiLimits limits;
+  limits.sessions = 8;
+  limits.solicited_memory = 64 * 1024;  // 32 KiB shared, of which one has room
+  TestTarget target(limits);
+  auto first = logged_in(target, all_solicited(1));
+  auto second = logged_in(target, all_solicited(2));
+  auto third = logged_in(target, all_solicited(3));
+  target.hang();
+  second->answers_r2ts = false;
+  second->queue_command(write10(500, pattern(512, 1)));
+  send_what_is_asked_for(*second, second->receive_kind(Opcode::r2t));
+  ASSERT_TRUE(target.wait_for_hanging(1));
+  first->answers_r2ts = third->answers_r2ts = false;
+  for (RawInitiator* each : {first.get(), second.get(), third.get()}) {
+    each->queue_command(write10(0, pattern(24576, 1)));
+    ASSERT_TRUE(each->nop("sent"));
+  }
+  second.reset();
+  EXPECT_TRUE(target.eventually([&] { return target.server().sessions().size() == 2; }));
+  first.reset();
+  EXPECT_TRUE(third->receive_kind(Opcode::r2t));
+}
+
+TEST(Memory, WhoWasServedStandsInNobodysWay) {
+  IscsiLimits limits;
+  limits.sessions = 8;
+  limits.solicited_memory = 64 * 1024;
+  TestTarget target(limits);
+  auto first = logged_in(target, all_solicited(1));
+  auto second = logged_in(target, all_solicited(2));
+  first->answers_r2ts = false;
+  first->queue_command(write10(0, pattern(32768, 1)));
+  auto r2t = first->receive_kind(Opcode::r2t);
+  const uint32_t waits = second->queue_command(write10(100, pattern(32768, 2)));
+  ASSERT_TRUE(second->nop("sent"));
+  send_what_is_asked_for(*first, r2t);
+  EXPECT_TRUE(first->complete_any());
+  EXPECT_TRUE(second->complete(waits));
+  first->answers_r2ts = true;
+  EXPECT_TRUE(first->run(write10(0, pattern(32768, 3))));
+}
+
 TEST(Memory, DataThatComesUnaskedBeyondTheTotalIsRefusedButForAShare) {
   IscsiLimits limits;
   limits.initial_window = 4;

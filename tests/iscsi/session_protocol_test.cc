@@ -1,6 +1,8 @@
 // Numbers, pings, rejects: the rest of full feature phase.
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "tests/iscsi/test_target.h"
 
 namespace swiftness::test {
@@ -50,6 +52,13 @@ TEST(Numbers, AbortOfACommandThatNeverCameFillsItsGap) {
   EXPECT_TRUE(initiator->complete(tag)) << "the gap is filled, so its turn has come";
 }
 
+TEST(Numbers, OnlyCommandsFromBeforeAreAborted) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  EXPECT_EQ(initiator->task_management(kAbortTask, 0, 0x12345, initiator->cmd_sn), 1);
+  EXPECT_EQ(initiator->run(test_unit_ready())->status, 0) << "which has that CmdSN";
+}
+
 TEST(Numbers, CmdSnWraps) {
   TestTarget target;
   auto initiator = target.connect();
@@ -75,6 +84,25 @@ TEST(Numbers, TheWindowGrowsForOneWhoUsesIt) {
     std::vector<uint32_t> tags;
     for (uint32_t n = initiator->window(); n > 0; --n) {
       tags.push_back(initiator->queue_command(read10(0, 1)));
+    }
+    for (uint32_t tag : tags) ASSERT_TRUE(initiator->complete(tag));
+  }
+  EXPECT_EQ(initiator->window(), 64u);
+}
+
+// Such commands are never in flight here, but their answers are to the initiator.
+TEST(Numbers, TheWindowGrowsAlsoWithCommandsThatAreRefusedAtOnce) {
+  IscsiLimits limits;
+  limits.initial_window = 4;
+  limits.window = 64;
+  TestTarget target(limits);
+  auto initiator = logged_in(target);
+  ScsiRequest unknown;
+  unknown.cdb[0] = 0xff;
+  for (int round = 0; round < 8; ++round) {
+    std::vector<uint32_t> tags;
+    for (uint32_t n = initiator->window(); n > 0; --n) {
+      tags.push_back(initiator->queue_command(unknown));
     }
     for (uint32_t tag : tags) ASSERT_TRUE(initiator->complete(tag));
   }
@@ -162,6 +190,28 @@ TEST(Commands, UnknownOpcodesAndSnackAreRejected) {
   EXPECT_TRUE(initiator->nop("still here"));
 }
 
+void expect_reject(RawInitiator& initiator, RejectReason reason) {
+  auto reject = initiator.receive_kind(Opcode::reject);
+  ASSERT_TRUE(reject);
+  EXPECT_EQ(reject->as<Reject>().reason, static_cast<uint8_t>(reason));
+}
+
+TEST(Commands, FieldsThatCannotBeAreRejected) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  const uint32_t tag = std::exchange(initiator->next_tag, kReservedTag);
+  initiator->queue_command(test_unit_ready());  // a task nobody could name
+  expect_reject(*initiator, RejectReason::invalid_pdu_field);
+  initiator->next_tag = tag;
+  LogoutRequest logout;
+  logout.opcode |= kImmediate;
+  logout.reason = kFinal | 3;
+  logout.cmd_sn = initiator->cmd_sn;
+  initiator->queue(logout);
+  expect_reject(*initiator, RejectReason::invalid_pdu_field);
+  EXPECT_TRUE(initiator->nop("still here"));
+}
+
 TEST(Commands, LoginInFullFeaturePhaseEndsTheConnection) {
   TestTarget target;
   auto initiator = logged_in(target);
@@ -176,6 +226,7 @@ TEST(Commands, APduThatIsTooLongEndsTheConnection) {
   header.data_segment_length = 262145;
   initiator->queue_bytes(std::as_bytes(std::span(&header, 1)));
   EXPECT_TRUE(initiator->closed_by_target());
+  EXPECT_EQ(target.counts().connections_broken, 1u);
 }
 
 TEST(Pings, IdleInitiatorsArePingedAndDeadOnesDropped) {
@@ -207,6 +258,16 @@ TEST(Pings, NopOutWithoutATagIsNotAnswered) {
   EXPECT_EQ(echo->text(), large);
 }
 
+TEST(Pings, AnEchoIsWithinMaxRecvDataSegmentLength) {
+  TestTarget target;
+  LoginOptions options;
+  options.keys = {{"MaxRecvDataSegmentLength", "512"}};
+  auto initiator = logged_in(target, options);
+  auto echo = initiator->nop(std::string(1000, 'n'));
+  ASSERT_TRUE(echo);
+  EXPECT_EQ(echo->text(), std::string(512, 'n')) << "11.18";
+}
+
 TEST(Text, InANormalSession) {
   TestTarget target;
   auto initiator = logged_in(target);
@@ -220,6 +281,18 @@ TEST(Text, InANormalSession) {
   EXPECT_EQ(answer->key("MaxBurstLength"), "Reject");
   auto read = initiator->run(read10(0, 8));
   EXPECT_EQ(read->data_in_pdus, 8u) << "the new MaxRecvDataSegmentLength";
+}
+
+TEST(Text, LongerThanAnyTextIsRejected) {
+  TestTarget target;
+  auto initiator = logged_in(target);
+  TextRequest request;
+  request.initiator_task_tag = initiator->next_tag++;
+  request.cmd_sn = initiator->cmd_sn++;
+  request.flags = kFinal;
+  initiator->queue(request, pattern(8193, 1));
+  expect_reject(*initiator, RejectReason::protocol_error);
+  EXPECT_TRUE(initiator->nop("still here"));
 }
 
 TEST(Text, OverSeveralPdusInBothDirections) {

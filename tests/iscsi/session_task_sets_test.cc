@@ -89,6 +89,19 @@ TEST(TaskSets, CommandsThatWereSentAfterwardsLiveOn) {
   EXPECT_EQ(answer->status, 0);
 }
 
+// It would end commands that are sent long after it.
+TEST(TaskSets, ACmdSnFarBeyondTheWindowEndsNothingThatComesLater) {
+  TestTarget target;
+  JoinedConnections session(target, 2);
+  RawInitiator& first = session.by(0);
+  const uint32_t next = std::exchange(first.cmd_sn, first.max_cmd_sn + 1000);
+  EXPECT_EQ(session.task_management(0, kLunReset), 0);
+  session.by(0).cmd_sn = next;
+  auto answer = session.by(1).run(test_unit_ready());
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->asc(), std::pair(uint8_t{0x29}, uint8_t{0x03}));
+}
+
 TEST(TaskSets, AbortsOfCommandsThatNeverCameFillTheirGapsInAnyOrder) {
   TestTarget target;
   JoinedConnections session(target, 2);

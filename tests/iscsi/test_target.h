@@ -27,14 +27,14 @@ class TestTarget {
   explicit TestTarget(iscsi::IscsiLimits limits = {}) : TestTarget(limits, open_target()) {}
 
   TestTarget(iscsi::IscsiLimits limits, iscsi::TargetNode node,
-             iscsi::ChapSecrets discovery_chap = {})
+             iscsi::ChapSecrets discovery_chap = {},
+             std::vector<iscsi::PortalConfig> portals = {{.address = "127.0.0.1", .port = 0}})
       : guard_(asio::make_work_guard(io_)), device_(io_.get_executor(), kBlocks) {
     router_.add(0, std::make_unique<scsi::LogicalUnit>(device_, scsi::LogicalUnitOptions{}));
     node.router = &router_;
-    server_ = std::make_unique<iscsi::Server>(
-        io_.get_executor(), limits,
-        std::vector<iscsi::PortalConfig>{{.address = "127.0.0.1", .port = 0}},
-        std::vector<iscsi::TargetNode>{node}, std::move(discovery_chap));
+    server_ = std::make_unique<iscsi::Server>(io_.get_executor(), limits, std::move(portals),
+                                              std::vector<iscsi::TargetNode>{node},
+                                              std::move(discovery_chap));
     Result<void> listening = server_->listen();
     CHECK(listening.ok());
     port_ = server_->portals().front().port;

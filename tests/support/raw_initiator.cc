@@ -462,6 +462,7 @@ bool RawInitiator::look_after(const ReceivedPdu& pdu) {
     answer.status = response.status;
     answer.flags = response.flags & 0x06;
     answer.residual = response.residual_count;
+    answer.exp_data_sn = response.exp_data_sn;
     if (pdu.data.size() > 2) answer.sense.assign(pdu.data.begin() + 2, pdu.data.end());
     over = true;
     exp_stat_sn = response.stat_sn + 1;

@@ -54,6 +54,7 @@ struct ScsiAnswer {
   Octets data;
   uint32_t data_in_pdus = 0;
   uint32_t r2ts = 0;
+  uint32_t exp_data_sn = 0;
   bool collapsed = false;  // the status came in a Data-In
 
   uint8_t sense_key() const;
