@@ -194,7 +194,8 @@ Async<void> Volume::stop() {
       co_await changed_.wait();
     }
   }
-  const bool complete = safe.ok() && uploader_.frontier() == uploader_.newest() && builder_.empty();
+  // What was halted before the stop began may be uploaded to the end and still be nobody's.
+  const bool complete = safe.ok() && verified_ >= uploader_.newest() && builder_.empty();
   while (served && complete && !quitting_) {
     // Only what is still ours can be given back.
     Result<void> released = co_await verify_ownership_once();
@@ -207,7 +208,10 @@ Async<void> Volume::stop() {
   const bool fenced = state_ == DeviceState::fenced;
   co_await halt();
   if (fenced) co_return offline(DeviceState::fenced);
-  if (!complete) co_return Error(ErrorCode::unavailable, "stopped before all data were uploaded");
+  if (!complete) {
+    co_return Error(ErrorCode::unavailable,
+                    "stopped before all data were uploaded and known to be ours");
+  }
   co_return Result<void>();
 }
 

@@ -110,6 +110,15 @@ TEST_F(FencingTest, ACleanStopOfTheLoserDoesNotSayThatAllIsSafe) {
   EXPECT_EQ(stopped.error().code(), ErrorCode::fenced);
 }
 
+TEST_F(FencingTest, NorDoesAStopThatComesAfterAHalt) {
+  ASSERT_TRUE(first_.attach().ok());
+  ASSERT_TRUE(second_.attach().ok());
+  ASSERT_TRUE(first_.write(0, 100, 1).ok());
+  run_until(shared_.io, [&] { return first_.volume.status().durable_sequence > 0; });
+  run(shared_.io, first_.volume.halt());
+  EXPECT_FALSE(first_.stop().ok()) << "nobody has looked";
+}
+
 // Its start is published, and of its last steps one takes long.
 TEST_F(FencingTest, WhoWasOvertakenWhileItAttachedDoesNotGoOnline) {
   first_.store.hold(StoreCall::put, "head");
