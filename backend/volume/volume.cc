@@ -131,6 +131,12 @@ Async<void> Volume::attach() {
     quit();
     co_return replayed;
   }
+  // A replay may wait for uploads, and so for the store: the look before it may be old by now.
+  while (journal_ && !quitting_) {
+    Result<void> still_ours = co_await verify_ownership_once();
+    if (still_ours) break;
+  }
+  if (quitting_) co_return offline(state_);
   become(DeviceState::online);
   if (checkpoint_due()) start_checkpoint();
   co_return Result<void>();
