@@ -343,6 +343,32 @@ TEST_F(StoreAway, ACrashMeanwhileIsReplayedWithoutTheStore) {
   ASSERT_TRUE(second->stop().ok());
 }
 
+// A replay takes its time, and another gateway may take the volume meanwhile, by force.
+TEST_F(StoreAway, WhoIsOvertakenWhileItReplaysDoesNotGoOnline) {
+  VirtualClock clock;
+  auto crashed = small_gateway();
+  crashed->store.set_down(true);
+  write_all(*crashed);
+  home_.disk().process_crash();
+  crashed->crash();
+  Gateway first(shared_, descriptor_, ++seed_, small());
+  Started<Result<void>> of_first(shared_.io, first.volume.attach());
+  run_until(shared_.io, [&] { return first.volume.status().newest_sequence > 0; });
+  DiskFaults slow;
+  slow.read.at_least = slow.read.at_most = std::chrono::seconds(1);
+  home_.disk().set_faults(slow);
+  FakeHome elsewhere;
+  VolumeOptions by_force = options(elsewhere);
+  by_force.force = true;
+  Gateway second(shared_, descriptor_, ++seed_, by_force);
+  ASSERT_TRUE(second.attach().ok());
+  EXPECT_FALSE(of_first.done());
+  home_.disk().set_faults({});
+  run_until(shared_.io, [&] { return of_first.done(); });
+  ASSERT_FALSE(of_first.result().ok());
+  EXPECT_EQ(of_first.result().error().code(), ErrorCode::fenced);
+}
+
 TEST_F(StoreAway, AJournalThatCannotBeReadKeepsWhatItHasFromTheStore) {
   auto gateway = small_gateway();
   gateway->store.set_down(true);
