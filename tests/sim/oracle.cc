@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace swiftness::sim {
@@ -138,6 +139,7 @@ class Life::Explanation {
 
   void take(CommandId id) {
     in_[id] = true;
+    later_than_.clear();
     before_ = std::max(before_, command(id).issued);
   }
   void close() {
@@ -205,13 +207,32 @@ class Life::Explanation {
                                [&](CommandId id) { return in_[id] && command(id).tag != 0; });
   }
 
-  // With all that is in and covers the sector before it; and none of these shows in another sector
-  // of both.
-  bool may_be_last(CommandId last, uint64_t sector) const {
+  // With all that is in and covers the sector before it.
+  bool may_be_last(CommandId last, uint64_t sector) {
+    const std::vector<bool>& later = later_than(last);
     return std::ranges::none_of(life_.covering_[sector], [&](CommandId id) {
-      if (!in_[id] || command(id).tag == 0) return false;
-      return life_.surely_before(last, id) || covered_up_.contains({last, id});
+      return in_[id] && command(id).tag != 0 && later[id];
     });
+  }
+
+  // Of those that are in: what came after it by the moments, or by what shows in a sector of both,
+  // or by one in between.
+  const std::vector<bool>& later_than(CommandId first) {
+    auto [known, fresh] = later_than_.try_emplace(first, in_.size(), false);
+    std::vector<bool>& later = known->second;
+    if (!fresh) return later;
+    std::vector<CommandId> path{first};
+    while (!path.empty()) {
+      const CommandId at = path.back();
+      path.pop_back();
+      for (CommandId id = 0; id < in_.size(); ++id) {
+        if (!in_[id] || later[id]) continue;
+        if (!life_.surely_before(at, id) && !covered_up_.contains({at, id})) continue;
+        later[id] = true;
+        path.push_back(id);
+      }
+    }
+    return later;
   }
 
   Verdict find_lost() {
@@ -324,6 +345,7 @@ class Life::Explanation {
   std::vector<bool> in_;
   std::vector<CommandId> visible_;
   std::set<std::pair<CommandId, CommandId>> covered_up_;  // the first by the second, a write
+  std::map<CommandId, std::vector<bool>> later_than_;     // as long as nothing else is in
   Moment before_;
 };
 

@@ -119,6 +119,24 @@ TEST_F(OracleTest, WhichTrimItWasFollowsFromWhatElseShows) {
   EXPECT_FALSE(next_life_may_begin_with({0, 0, 1, 0, 1, 1, 0, 0}));
 }
 
+TEST_F(OracleTest, ATrimThatCameBeforeByAnotherCommandIsNotTheLast) {
+  // The early trim came before the forced write, and that before the slow one, which covers it up:
+  // so it was the late trim that took sectors 4 and 5 of the slow write.
+  Life::CommandId slow = life_->issue({{0, 6}}, 1, now());
+  Life::CommandId late = life_->issue({{1, 1}, {3, 3}}, 0, now());
+  Life::CommandId early = life_->issue({{4, 4}}, 0, now());
+  life_->succeeded(early, now());
+  Life::CommandId forced = life_->issue({{0, 4}}, 2, now());
+  life_->succeeded(forced, now());
+  life_->promise(forced, Grade::store);
+  EXPECT_TRUE(next_life_may_begin_with({1, 0, 1, 0, 0, 0, 0, 0}));
+  life_->cancelled(late);
+  EXPECT_FALSE(next_life_may_begin_with({1, 0, 1, 0, 0, 0, 0, 0}));
+  EXPECT_TRUE(next_life_may_begin_with({1, 1, 1, 1, 1, 1, 0, 0}));
+  life_->cancelled(slow);
+  EXPECT_FALSE(next_life_may_begin_with({1, 1, 1, 1, 1, 1, 0, 0}));
+}
+
 TEST_F(OracleTest, AReadSeesWhatWasAnsweredAndMaySeeWhatIsUnderWay) {
   change({{0, 1}}, 1);
   Life::CommandId open = life_->issue({{0, 1}}, 2, now());
