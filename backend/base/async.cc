@@ -1,5 +1,6 @@
 #include "backend/base/async.h"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 
 #include <optional>
@@ -41,6 +42,15 @@ Task sleep_for(Duration duration) {
   Executor executor = co_await asio::this_coro::executor;
   asio::steady_timer timer(executor);
   co_await wait_on(timer, duration);
+}
+
+Task next_turn() {
+  if (VirtualClock::of_this_thread() != nullptr) {
+    co_await sleep_for(std::chrono::microseconds(1));
+  } else {
+    Executor executor = co_await asio::this_coro::executor;
+    co_await asio::post(executor, asio::use_awaitable);
+  }
 }
 
 }  // namespace swiftness

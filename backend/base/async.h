@@ -55,6 +55,10 @@ class AsyncEvent {
 
 Task sleep_for(Duration duration);
 
+// Lets everybody run who is ready. Under a VirtualClock a moment passes, so that waits may end
+// meanwhile, as they may in real life.
+Task next_turn();
+
 // Runs a blocking `work()` on `pool` and resumes the caller with its Result on the caller's own
 // executor. The pool must be joined before the caller's io_context is destroyed.
 template <class T, class Pool, class Work>

@@ -52,12 +52,14 @@ bool goes_on(uint64_t packed, uint64_t sectors, uint64_t next) {
 // ---- changing ----------------------------------------------------------------------------------
 
 void ExtentMap::assign(Sector first, SectorCount sectors, Location at) {
+  if (noted_) noted_->push_back({first, sectors});
   for_each_page(first, sectors, [&](const InPage& part) {
     put(part.page, part.first, part.sectors, pack(at.advanced(part.offset)));
   });
 }
 
 void ExtentMap::erase(Sector first, SectorCount sectors) {
+  if (noted_) noted_->push_back({first, sectors});
   uint64_t whole_first = (first.value() + kPageSectors - 1) / kPageSectors;
   uint64_t whole_end = (first.value() + sectors.value()) / kPageSectors;
   if (whole_first >= whole_end) {
@@ -134,6 +136,16 @@ bool ExtentMap::erase_page(uint64_t number, Page& page) {
   drop_base(page);
   drop_changes(page);
   return true;
+}
+
+void ExtentMap::note_changes() {
+  CHECK(!noted_);
+  noted_.emplace();
+}
+
+std::vector<ExtentMap::Changed> ExtentMap::noted_changes() {
+  CHECK(noted_);
+  return *std::exchange(noted_, std::nullopt);
 }
 
 void ExtentMap::move(Sector first, SectorCount sectors, Location from, Location to,

@@ -62,6 +62,15 @@ class ExtentMap {
   std::vector<Piece> lookup(Sector first, SectorCount sectors);
   void lookup(Sector first, SectorCount sectors, std::vector<Piece>& out);  // out is cleared first
 
+  // For one who asks in several turns of the event loop, and must know what changed in between: from
+  // now on assign() and erase() note their ranges, until noted_changes() takes them.
+  struct Changed {
+    Sector first;
+    SectorCount sectors;
+  };
+  void note_changes();
+  std::vector<Changed> noted_changes();
+
   // Pages that have a leaf or changes, ascending: all of the disk that is not a hole.
   std::vector<uint64_t> pages() const;
 
@@ -183,6 +192,8 @@ class ExtentMap {
   uint64_t runs_ = 1;                // the serial of the next
   std::vector<uint64_t> unsaved_;    // pages with changes that no run has
   std::vector<Run::Erased> erased_;  // since the last run
+
+  std::optional<std::vector<Changed>> noted_;  // while somebody wants to know
 };
 
 }  // namespace swiftness

@@ -14,7 +14,6 @@ constexpr double kMostLive = 0.85;   // of a chunk's bytes, beyond which moving 
 constexpr double kReadWhole = 0.25;  // live part of a chunk above which it is read as a whole
 constexpr double kReadAtOnce = 4;    // chunks, when it is urgent
 constexpr Duration kRetryPause = std::chrono::seconds(1);
-constexpr size_t kLooksAtOnce = 256;  // at the map, a fraction of a millisecond
 
 // Visits the parts of an extent page by page: (page, first sector, sectors, offset in the extent).
 template <class Visit>
@@ -380,6 +379,20 @@ Async<void> GarbageCollector::fill(const ChunkHeader& header, std::vector<ChunkP
   co_return Result<void>();
 }
 
+// What changed while the map was asked. Both ascending, as they are from here on.
+void leave_out(std::vector<ChunkPart>& parts, std::vector<ExtentMap::Changed> changed) {
+  std::sort(changed.begin(), changed.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  auto range = changed.begin();
+  Sector changed_end;  // of all ranges that begin before the part's end
+  std::erase_if(parts, [&](const ChunkPart& part) {
+    for (; range != changed.end() && range->first < part.first + part.sectors; ++range) {
+      changed_end = std::max(changed_end, range->first + range->sectors);
+    }
+    return part.first < changed_end;
+  });
+}
+
 // Data that were moved wait for company as long as chunks wait for their deletion.
 Duration GarbageCollector::until_moving_is_due() const {
   return moving_since_ + options_.deletion_delay - now();
@@ -396,7 +409,9 @@ bool GarbageCollector::sealing_wins() const {
 Task GarbageCollector::seal_moving() {
   std::vector<ChunkPart> parts = std::exchange(moving_, {});
   moving_sectors_ = 0;
+  map_.note_changes();
   std::vector<ChunkPart> wanted = co_await still_there(std::move(parts));
+  leave_out(wanted, map_.noted_changes());
   if (stopping_) co_return;
   if (!wanted.empty()) {
     const std::optional<Sequence> sealed = seal_(std::move(wanted));
@@ -427,7 +442,7 @@ asio::awaitable<std::vector<ChunkPart>> GarbageCollector::still_there(
   out.reserve(parts.size());
   std::vector<ExtentMap::Piece> pieces;
   for (size_t i = 0; i < parts.size() && !stopping_; ++i) {
-    if (i % kLooksAtOnce == 0) co_await asio::post(gate_.executor(), asio::use_awaitable);
+    if (i % options_.looks_at_once == 0) co_await next_turn();
     ChunkPart& part = parts[i];
     const MapPlace leaf = map_.leaf_place(part.first.value() / kPageSectors);
     map_.lookup(part.first, part.sectors, pieces);

@@ -35,6 +35,7 @@ struct CollectorOptions {
   Duration deletion_delay = std::chrono::seconds(60);
   ByteCount most_awaiting{uint64_t{1} << 30};  // beyond it, chunks are deleted without delay
   size_t chunk_bytes = kChunkBytes;
+  size_t looks_at_once = 256;  // at the map, in one turn of the event loop: a fraction of a ms
 };
 
 // Which chunks to clean next, the best first: the benefit (space won, for as long as it stays won)

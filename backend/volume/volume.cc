@@ -554,8 +554,8 @@ void Volume::seal() {
   if (snapshot_wanted_) take_snapshot();
 }
 
-// Where the map does not have a part any more that it comes from, the newer write wins: send()
-// compares.
+// Parts that the map has where they come from, as the log's readers take them to be: of a page
+// whose leaf is not in memory nobody compares.
 std::optional<Sequence> Volume::seal_moved(std::vector<ChunkPart> parts) {
   if (quitting_) return std::nullopt;
   // That takes a page that is known, or the leaf that was looked at.
@@ -808,7 +808,7 @@ Task Volume::checkpoint() {
 Task Volume::bury_detached() {
   while (!quitting_) {
     if (mapping_->map.free_some()) {
-      co_await asio::post(executor_, asio::use_awaitable);
+      co_await next_turn();
       continue;
     }
     if (mapping_->map.detached().empty()) {

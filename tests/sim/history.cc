@@ -97,6 +97,7 @@ VolumeOptions random_options(Chance& chance, const World& world) {
   options.read_memory = ByteCount(kReadMemory[chance.below(3)]);
   options.collector.utilization = 0.5 + static_cast<double>(chance.below(30)) / 100;
   options.collector.slack_chunks = chance.below(3);
+  options.collector.looks_at_once = 1 + chance.skewed(256);
   options.collector.deletion_delay = milliseconds(chance.skewed(3000));
   options.collector.burst = ByteCount(chance.skewed(4 << 20));
   options.collector.burst_time = milliseconds(chance.skewed(60'000));
