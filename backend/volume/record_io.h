@@ -22,15 +22,18 @@ struct VolumeObjects {
 template <class T>
 using Decode = Result<T> (*)(const Uuid&, std::span<const std::byte>);
 
-// not_found is what one answer says; it proves no absence.
+// not_found is what one answer says; it proves no absence. Corrupt is what two reads said: a bit
+// may have flipped on its way.
 template <class T>
 Async<T> read_record(const VolumeObjects& objects, ObjectName object, Decode<T> decode,
                      GetOptions options) {
-  Result<Buffer> bytes = co_await objects.store.get(object, ByteRange::whole(), options);
-  if (!bytes) co_return bytes.error().within(to_string(object));
-  Result<T> record = decode(objects.uuid(), bytes->bytes());
-  if (!record) co_return record.error().within(to_string(object));
-  co_return record;
+  for (bool again = false;; again = true) {
+    Result<Buffer> bytes = co_await objects.store.get(object, ByteRange::whole(), options);
+    if (!bytes) co_return bytes.error().within(to_string(object));
+    Result<T> record = decode(objects.uuid(), bytes->bytes());
+    if (record) co_return record;
+    if (again) co_return record.error().within(to_string(object));
+  }
 }
 
 // Reads a record that was written once, and PUTs the same bytes again. What one look found may be

@@ -83,7 +83,8 @@ asio::awaitable<std::vector<HeadSlot>> read_heads(const VolumeObjects& objects, 
   co_return slots;
 }
 
-// Step 4. A damaged root is passed over for the one before: they say the same of the past.
+// Step 4. A damaged root is passed over for the one before: they say the same of the past. But not
+// for none: what the first root covers may be deleted by now.
 Async<Root> find_root(const VolumeObjects& objects, const Start& start, RecoveredLog& log) {
   Result<uint64_t> number = co_await newest_root_number(objects, start.era);
   if (!number) co_return number.error();
@@ -98,6 +99,7 @@ Async<Root> find_root(const VolumeObjects& objects, const Start& start, Recovere
     log::error("volume {}: {}; going back to the root before it", objects.descriptor.name,
                root.error().message());
     log.damaged_roots.push_back(root.error().message());
+    if (candidate == candidates.back()) co_return root.error();
   }
   Root none;
   none.size = objects.descriptor.created_size;

@@ -187,7 +187,7 @@ class Life::Explanation {
         std::optional<CommandId> best;
         for (CommandId id : life_.covering_[sector]) {
           if (command(id).tag != 0 || command(id).cancelled || command(id).lost) continue;
-          if (!may_be_last(id, sector)) continue;
+          if (!may_be_in(id) || !may_be_last(id, sector)) continue;
           if (!best || in_[id]) best = id;
         }
         if (!best) return fmt::format("sector {} is zero: {}", sector, history_of(sector));
@@ -205,6 +205,19 @@ class Life::Explanation {
     if (life_.base_[sector] != 0) return true;
     return std::ranges::any_of(life_.covering_[sector],
                                [&](CommandId id) { return in_[id] && command(id).tag != 0; });
+  }
+
+  // Does each sector of the trim show it, or a write that may have come later?
+  bool may_be_in(CommandId trim) const {
+    if (in_[trim]) return true;
+    for (const Piece& piece : command(trim).pieces) {
+      for (uint64_t sector = piece.first; sector < piece.first + piece.count; ++sector) {
+        if (image_[sector] == 0) continue;
+        const CommandId last = visible_[sector];
+        if (last == kBase || life_.surely_before(last, trim)) return false;
+      }
+    }
+    return true;
   }
 
   // With all that is in and covers the sector before it.

@@ -137,6 +137,17 @@ TEST_F(OracleTest, ATrimThatCameBeforeByAnotherCommandIsNotTheLast) {
   EXPECT_FALSE(next_life_may_begin_with({1, 1, 1, 1, 1, 1, 0, 0}));
 }
 
+TEST_F(OracleTest, ATrimThatShowsNowhereElseIsNotTheOne) {
+  life_->issue({{0, 8}}, 1, now());
+  Life::CommandId first = life_->issue({{0, 2}, {4, 1}}, 0, now());
+  Life::CommandId second = life_->issue({{0, 2}}, 0, now());
+  EXPECT_TRUE(next_life_may_begin_with({0, 0, 1, 1, 1, 1, 1, 1})) << "the second alone";
+  life_->cancelled(second);
+  EXPECT_TRUE(next_life_may_begin_with({0, 0, 1, 1, 0, 1, 1, 1}));
+  life_->cancelled(first);
+  EXPECT_FALSE(next_life_may_begin_with({0, 0, 1, 1, 0, 1, 1, 1}));
+}
+
 TEST_F(OracleTest, AReadSeesWhatWasAnsweredAndMaySeeWhatIsUnderWay) {
   change({{0, 1}}, 1);
   Life::CommandId open = life_->issue({{0, 1}}, 2, now());
