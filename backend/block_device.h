@@ -1,4 +1,5 @@
-// The disk contract: what a logical unit (target/scsi) asks of what keeps its data (backend/volume).
+// The disk contract: what a logical unit (target/scsi) asks of what keeps its data
+// (backend/volume).
 //
 // All calls are made on the shard that owns the device and resume there.
 #pragma once
@@ -48,8 +49,8 @@ struct AllocationPiece {
 
 struct Usage {
   ByteCount capacity;
-  ByteCount mapped;       // bytes that were written and not unmapped
-  ByteCount unsafe;       // acknowledged, not yet in the store
+  ByteCount mapped;         // bytes that were written and not unmapped
+  ByteCount unsafe;         // acknowledged, not yet in the store
   Duration unsafe_since{};  // age of the oldest such byte; zero when there is none
 };
 
@@ -67,7 +68,7 @@ enum class MetadataKey : uint8_t {
 enum class DeviceState {
   attaching,  // identity and geometry are known, data are not served yet
   online,
-  fenced,     // another gateway owns the volume; final
+  fenced,  // another gateway owns the volume; final
   stopped,
 };
 
@@ -85,8 +86,8 @@ class BlockDevice {
   virtual Geometry geometry() const noexcept = 0;
   virtual DeviceState state() const noexcept = 0;
 
-  // Shares cached and pending buffers; blocks never written read as zeros. Data that should be there
-  // and is not, or fails its checksum, is ErrorCode::corrupt, never zeros.
+  // Shares cached and pending buffers; blocks never written read as zeros. Data that should be
+  // there and is not, or fails its checksum, is ErrorCode::corrupt, never zeros.
   virtual Async<BufferList> read(BlockRange range) = 0;
 
   // Takes the buffers over; nobody writes to them afterwards. May wait while the device's write
@@ -96,6 +97,14 @@ class BlockDevice {
 
   // The ranges read back as zeros; as durable as a write.
   virtual Async<void> unmap(std::vector<BlockRange> ranges, TicketPtr ticket) = 0;
+
+  // May this device copy within itself without reading and writing? Otherwise it is not asked to.
+  virtual bool copies() const noexcept { return false; }
+  // `to` and the blocks behind it read as `from` does, which they do not overlap; as durable as if
+  // a flush had followed. After an Error any part of it was done.
+  virtual Async<void> copy(BlockRange, Lba, TicketPtr) {
+    co_return Error(ErrorCode::invalid, "this device copies nothing by itself");
+  }
 
   // Brings the range into the device's cache, as far as there is room for it. An Error is that of a
   // read.

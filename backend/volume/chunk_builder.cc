@@ -132,6 +132,35 @@ BufferList SealedChunk::read(const Location& at, uint64_t sectors) const {
   return raw.read(raw_sector(at), sectors);
 }
 
+namespace {
+
+// Where the chunk stands in the log.
+void place_in_log(ChunkHeader& header, const SealContext& context) {
+  header.era = context.era;
+  header.sequence = context.sequence;
+  header.previous_hash = context.previous_hash;
+  header.frontier = context.frontier;
+  header.first_position = context.first_position;
+  header.position_count = context.positions;
+}
+
+void add_trims(ChunkHeader& header, const std::vector<Trim>& trims) {
+  for (const Trim& trim : trims) {
+    header.extents.push_back(ChunkExtent{ExtentKind::trim, trim.first, trim.sectors, {}, {}});
+  }
+}
+
+// The header is complete.
+void encode_header(SealedChunk& chunk, const SealContext& context, size_t padded_bytes) {
+  CHECK(chunk.header.object_size <= kChunkBytes);
+  Bytes encoded = encode(context.volume, chunk.header);
+  chunk.header_hash = sha256(encoded);
+  encoded.resize(padded_bytes);
+  chunk.encoded_header = Buffer::own(std::move(encoded));
+}
+
+}  // namespace
+
 SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& trims,
                            std::vector<ChunkPart> parts) {
   SealedChunk out;
@@ -158,17 +187,9 @@ SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& 
     object_bytes += stored;
   }
 
-  header.era = context.era;
-  header.sequence = context.sequence;
-  header.previous_hash = context.previous_hash;
-  header.frontier = context.frontier;
-  header.first_position = context.first_position;
-  header.position_count = context.positions;
+  place_in_log(header, context);
   header.object_size = object_bytes;
-  CHECK(header.object_size <= kChunkBytes);
-  for (const Trim& trim : trims) {
-    header.extents.push_back(ChunkExtent{ExtentKind::trim, trim.first, trim.sectors, {}, {}});
-  }
+  add_trims(header, trims);
   uint64_t at = 0;
   for (const ChunkPart& part : parts) {
     for (uint64_t done = 0; done < part.sectors.value();) {
@@ -183,10 +204,23 @@ SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& 
       at += taken;
     }
   }
-  Bytes encoded = encode(context.volume, header);
-  out.header_hash = sha256(encoded);
-  encoded.resize(header_bytes);
-  out.encoded_header = Buffer::own(std::move(encoded));
+  encode_header(out, context, header_bytes);
+  return out;
+}
+
+SealedChunk assemble_copy(const SealContext& context, const std::vector<Trim>& trims,
+                          const std::vector<SharedPart>& parts) {
+  SealedChunk out;
+  const size_t bytes =
+      padded_to_sector(chunk_header_size(trims.size() + parts.size(), parts.size()));
+  place_in_log(out.header, context);
+  out.header.object_size = bytes;
+  add_trims(out.header, trims);
+  for (const SharedPart& part : parts) {
+    out.header.extents.push_back(
+        ChunkExtent{ExtentKind::shared, part.first, part.sectors, {}, part.source});
+  }
+  encode_header(out, context, bytes);
   return out;
 }
 

@@ -144,6 +144,15 @@ struct ChunkPart {
 SealedChunk assemble_chunk(const SealContext& context, const std::vector<Trim>& trims,
                            std::vector<ChunkPart> parts);
 
+// A copy: no data, but where they are. Takes no log position.
+struct SharedPart {
+  Sector first;
+  SectorCount sectors;
+  Location source;  // in a sealed chunk
+};
+SealedChunk assemble_copy(const SealContext& context, const std::vector<Trim>& trims,
+                          const std::vector<SharedPart>& parts);
+
 // Uses the chunk's header, its encoding and `raw`, and changes nothing: another thread may do it
 // while this one reads the chunk.
 Frames make_frames(const SealedChunk& chunk);

@@ -11,7 +11,7 @@ namespace {
 std::vector<ChunkExtent> by_place(const ChunkHeader& header) {
   std::vector<ChunkExtent> out;
   for (const ChunkExtent& extent : header.extents) {
-    if (extent.kind != ExtentKind::trim) out.push_back(extent);
+    if (extent.has_data()) out.push_back(extent);
   }
   std::sort(out.begin(), out.end(),
             [](const ChunkExtent& a, const ChunkExtent& b) { return pack(a.at) < pack(b.at); });
@@ -20,7 +20,7 @@ std::vector<ChunkExtent> by_place(const ChunkHeader& header) {
 
 // Is all of the reference in these extents? A piece of the map may go on over several extents that
 // are neighbours on the disk and in the frame.
-bool covered(const std::vector<ChunkExtent>& extents, const MapReference& reference) {
+bool covered(const std::vector<ChunkExtent>& extents, const MapReference& reference, bool shared) {
   const Location at = unpack(reference.packed);
   uint64_t done = 0;
   for (const ChunkExtent& extent : extents) {
@@ -29,7 +29,8 @@ bool covered(const std::vector<ChunkExtent>& extents, const MapReference& refere
     const uint64_t skip = at.skip + done;
     const uint64_t end = extent.at.skip + extent.sectors.value();
     if (extent.at.frame_length != at.frame_length || skip < extent.at.skip || skip >= end) continue;
-    if (extent.first.value() + (skip - extent.at.skip) != reference.first + done) continue;
+    const uint64_t sector = extent.first.value() + (skip - extent.at.skip);
+    if (!shared && sector != reference.first + done) continue;
     done += end - skip;
     if (done >= reference.sectors) return true;
   }
@@ -58,7 +59,7 @@ std::string why_not(const ChunkExtent& first_of_frame, uint64_t raw_sectors, con
 }  // namespace
 
 std::vector<ChunkFault> check_references(const ChunkHeader& header,
-                                         std::span<const MapReference> references) {
+                                         std::span<const MapReference> references, bool shared) {
   const std::vector<ChunkExtent> extents = by_place(header);
   ChunkFault fault{ChunkFault::Kind::reference, {}, 0, 0};
   for (const MapReference& reference : references) {
@@ -75,7 +76,7 @@ std::vector<ChunkFault> check_references(const ChunkHeader& header,
       auto to = std::partition_point(from, extents.end(), [&at](const ChunkExtent& e) {
         return e.at.frame_offset == at.frame_offset;
       });
-      if (covered({from, to}, reference)) continue;
+      if (covered({from, to}, reference, shared)) continue;
       what = "where the chunk has something else";
     }
     if (fault.faults++ == 0) {

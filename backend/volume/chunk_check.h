@@ -32,9 +32,10 @@ struct ChunkFault {
 };
 
 // Everything the map has in this chunk has to be in one of its frames, as the same sectors of the
-// disk. `references` are all of this chunk, sorted. Nothing: all is well.
+// disk; `shared`: or as others, to which they were copied. `references` are all of this chunk,
+// sorted. Nothing: all is well.
 std::vector<ChunkFault> check_references(const ChunkHeader& header,
-                                         std::span<const MapReference> references);
+                                         std::span<const MapReference> references, bool shared);
 
 // Every frame of a chunk, whether the map refers to it or not. `whole` is as long as the header
 // says. Counts them in `frames`.

@@ -35,6 +35,12 @@ void ChunkLedger::remove(Sequence chunk) {
   removed_ = 0;
 }
 
+void ChunkLedger::share(Sequence chunk) {
+  LedgerEntry* found = entry(chunk);
+  CHECK(found != nullptr);
+  found->shared = true;
+}
+
 void ChunkLedger::lives(Sequence chunk, uint64_t sectors) {
   if (chunk == Sequence(0)) {
     unsealed_ += SectorCount(sectors);

@@ -17,6 +17,9 @@ class ChunkLedger {
   void add(const ChunkHeader& header);
   void remove(Sequence chunk);  // it is gone from the store
 
+  // The map refers to it from other sectors than its header names.
+  void share(Sequence chunk);
+
   // Sectors that the map refers to from now on, or no more. Chunk 0 stands for what is not sealed.
   void lives(Sequence chunk, uint64_t sectors);
   void died(Sequence chunk, uint64_t sectors);

@@ -62,8 +62,8 @@ class ExtentMap {
   std::vector<Piece> lookup(Sector first, SectorCount sectors);
   void lookup(Sector first, SectorCount sectors, std::vector<Piece>& out);  // out is cleared first
 
-  // For one who asks in several turns of the event loop, and must know what changed in between: from
-  // now on assign() and erase() note their ranges, until noted_changes() takes them.
+  // For one who asks in several turns of the event loop, and must know what changed in between:
+  // from now on assign() and erase() note their ranges, until noted_changes() takes them.
   struct Changed {
     Sector first;
     SectorCount sectors;

@@ -201,9 +201,9 @@ Result<Unsaved> decode_unsaved(const Uuid& volume, std::span<const std::byte> by
   return finished(*in, out);
 }
 
-size_t chunk_header_size(size_t extents, size_t moved) {
+size_t chunk_header_size(size_t extents, size_t sources) {
   return kEnvelopeBytes + kChunkPayloadFixedBytes + extents * kChunkExtentBytes +
-         moved * kMovedSourceBytes;
+         sources * kSourceBytes;
 }
 
 Bytes encode(const Uuid& volume, const ChunkHeader& header) {
@@ -223,14 +223,14 @@ Bytes encode(const Uuid& volume, const ChunkHeader& header) {
     out.location(extent.at);
     out.number(static_cast<uint64_t>(extent.kind));  // kind, and seven zeros
   }
-  size_t moved = 0;
+  size_t sources = 0;
   for (const ChunkExtent& extent : header.extents) {
-    if (extent.kind != ExtentKind::moved) continue;
+    if (!extent.has_source()) continue;
     out.number(pack(extent.source));
-    ++moved;
+    ++sources;
   }
   Bytes bytes = std::move(out).finish();
-  CHECK(bytes.size() == chunk_header_size(header.extents.size(), moved));
+  CHECK(bytes.size() == chunk_header_size(header.extents.size(), sources));
   return bytes;
 }
 
@@ -255,14 +255,14 @@ Result<ChunkHeader> decode_chunk_header(const Uuid& volume, std::span<const std:
     extent.sectors = SectorCount(in->number<uint64_t>());
     extent.at = in->location(out.sequence);
     auto kind = in->number<uint64_t>();
-    if (kind != 1 && kind != 3 && kind != 4) in->fail();
+    if (kind != 1 && kind != 3 && kind != 4 && kind != 5) in->fail();
     extent.kind = static_cast<ExtentKind>(kind);
     const bool in_frame = fits_a_frame(extent.at, extent.sectors.value());
-    if (extent.kind == ExtentKind::trim ? !extent.at.pending() : !in_frame) in->fail();
+    if (extent.has_data() ? !in_frame : !extent.at.pending()) in->fail();
     out.extents.push_back(extent);
   }
   for (ChunkExtent& extent : out.extents) {
-    if (extent.kind != ExtentKind::moved) continue;
+    if (!extent.has_source()) continue;
     extent.source = unpack(in->number<uint64_t>());
     const bool sound = fits_a_frame(extent.source, extent.sectors.value());
     if (!sound || extent.source.chunk >= out.sequence) in->fail();

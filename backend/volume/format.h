@@ -33,7 +33,7 @@ inline constexpr size_t kEnvelopeBytes = 40;
 inline constexpr size_t kFrameHeaderBytes = 32;
 inline constexpr size_t kChunkPayloadFixedBytes = 24 + 8 + 32 + 8 + 16 + 8 + 8;
 inline constexpr size_t kChunkExtentBytes = 32;
-inline constexpr size_t kMovedSourceBytes = 8;
+inline constexpr size_t kSourceBytes = 8;
 inline constexpr uint64_t kMostChunks = UINT32_MAX;  // a volume's log ends there
 inline constexpr uint64_t kChunksPerContainer = 65536;
 inline constexpr uint32_t kMostUploadsInFlight = 8;  // W
@@ -140,14 +140,19 @@ inline constexpr uint64_t kPendingBit = 2;
 // Can so many sectors lie in one frame at this place? Asked of whatever was read.
 bool fits_a_frame(const Location& at, uint64_t sectors) noexcept;
 
-enum class ExtentKind : uint8_t { data = 1, trim = 3, moved = 4 };
+enum class ExtentKind : uint8_t { data = 1, trim = 3, moved = 4, shared = 5 };
 
 struct ChunkExtent {
   ExtentKind kind = ExtentKind::data;
   Sector first;
   SectorCount sectors;
   Location at;      // of data and moved; its chunk is the chunk it stands in
-  Location source;  // of moved: where the same data were before
+  Location source;  // of moved: where the same data were before; of shared: where they are
+
+  bool has_data() const noexcept { return kind == ExtentKind::data || kind == ExtentKind::moved; }
+  bool has_source() const noexcept {
+    return kind == ExtentKind::moved || kind == ExtentKind::shared;
+  }
 };
 
 struct ChunkHeader {
@@ -183,7 +188,8 @@ Result<ChunkHeader> decode_chunk_header(const Uuid& volume, std::span<const std:
 // Bytes of envelope and payload, told by the envelope alone; `bytes` has at least kEnvelopeBytes.
 Result<size_t> record_size(std::span<const std::byte> bytes);
 
-size_t chunk_header_size(size_t extents, size_t moved);  // envelope and payload, not padded
+// Envelope and payload, not padded. `sources`: extents that have one.
+size_t chunk_header_size(size_t extents, size_t sources);
 inline size_t padded_to_sector(size_t bytes) {
   return (bytes + 511) / 512 * 512;
 }

@@ -15,15 +15,13 @@ constexpr double kReadWhole = 0.25;  // live part of a chunk above which it is r
 constexpr double kReadAtOnce = 4;    // chunks, when it is urgent
 constexpr Duration kRetryPause = std::chrono::seconds(1);
 
-// Visits the parts of an extent page by page: (page, first sector, sectors, offset in the extent).
+// Visits the parts of a range page by page: (page, first sector, sectors).
 template <class Visit>
-void for_each_page_of(const ChunkExtent& extent, Visit visit) {
-  uint64_t at = extent.first.value();
-  const uint64_t end = at + extent.sectors.value();
-  while (at < end) {
+void for_each_page_of(uint64_t first, uint64_t sectors, Visit visit) {
+  for (uint64_t at = first; at < first + sectors;) {
     const uint64_t page = at / kPageSectors;
-    const uint64_t stop = std::min(end, (page + 1) * kPageSectors);
-    visit(page, at, stop - at, at - extent.first.value());
+    const uint64_t stop = std::min(first + sectors, (page + 1) * kPageSectors);
+    visit(page, at, stop - at);
     at = stop;
   }
 }
@@ -106,6 +104,7 @@ GarbageCollector::GarbageCollector(
       wake_(gate.executor()) {}
 
 void GarbageCollector::start() {
+  ledger_.visit([this](const LedgerEntry& entry) { shares_known_ &= !entry.shared; });
   gate_.spawn("collect garbage", run());
 }
 
@@ -242,6 +241,18 @@ asio::awaitable<bool> GarbageCollector::clean_some() {
     if (sealing_wins()) co_await seal_moving();
     co_return false;
   }
+  const bool any_shared = std::ranges::any_of(victims, [this](const Victim& victim) {
+    const LedgerEntry* entry = ledger_.find(victim.chunk);
+    return entry != nullptr && entry->shared;
+  });
+  if (any_shared && !shares_known_) {
+    Result<void> known = co_await find_shares();
+    if (!known) {
+      log::debug("volume {}: garbage collection, will try again: {}", objects_.descriptor.name,
+                 known.error().message());
+      co_return false;
+    }
+  }
   std::vector<ReadOut> found(victims.size());
   FanOut all(gate_.executor());
   for (size_t i = 0; i < victims.size(); ++i) {
@@ -304,27 +315,29 @@ Task GarbageCollector::move_out(Sequence chunk, std::vector<ChunkPart> parts) {
 
 // What the map still has in this chunk. Read page by page, each on the turn on which it is known.
 Async<std::vector<ChunkPart>> GarbageCollector::live_parts(const ChunkHeader& header) {
-  struct Stretch {
-    uint64_t first;
-    uint64_t sectors;
-    Location at;
-  };
-  std::map<uint64_t, std::vector<Stretch>> by_page;
+  std::vector<Stretch> stretches;
   for (const ChunkExtent& extent : header.extents) {
-    if (extent.kind == ExtentKind::trim) continue;
-    for_each_page_of(extent, [&](uint64_t page, uint64_t first, uint64_t sectors, uint64_t offset) {
-      by_page[page].push_back({first, sectors, extent.at.advanced(offset)});
-    });
+    if (extent.has_data()) stretches.push_back({extent.first.value(), extent.sectors.value()});
+  }
+  if (auto shares = shares_.find(header.sequence); shares != shares_.end()) {
+    stretches.insert(stretches.end(), shares->second.begin(), shares->second.end());
+  }
+  merge(stretches);
+  std::map<uint64_t, std::vector<Stretch>> by_page;
+  for (const Stretch& stretch : stretches) {
+    for_each_page_of(stretch.first, stretch.sectors,
+                     [&](uint64_t page, uint64_t first, uint64_t sectors) {
+                       by_page[page].push_back({first, sectors});
+                     });
   }
   std::vector<uint64_t> pages;
-  for (const auto& [page, stretches] : by_page) pages.push_back(page);
+  for (const auto& [page, in_page] : by_page) pages.push_back(page);
   std::vector<ChunkPart> parts;
   auto visit = [&](uint64_t page) {
     for (const Stretch& stretch : by_page[page]) {
-      const Sector first(stretch.first);
-      for (const ExtentMap::Piece& piece : map_.lookup(first, SectorCount(stretch.sectors))) {
-        const uint64_t offset = (piece.first - first).value();
-        if (!piece.at || *piece.at != stretch.at.advanced(offset)) continue;
+      for (const ExtentMap::Piece& piece :
+           map_.lookup(Sector(stretch.first), SectorCount(stretch.sectors))) {
+        if (!piece.at || piece.at->chunk != header.sequence) continue;
         parts.push_back(
             {ExtentKind::moved, piece.first, piece.sectors, *piece.at, {}, map_.leaf_place(page)});
       }
@@ -335,6 +348,43 @@ Async<std::vector<ChunkPart>> GarbageCollector::live_parts(const ChunkHeader& he
   std::sort(parts.begin(), parts.end(),
             [](const ChunkPart& a, const ChunkPart& b) { return a.first < b.first; });
   co_return parts;
+}
+
+// Ascending, without overlaps.
+void GarbageCollector::merge(std::vector<Stretch>& stretches) {
+  std::sort(stretches.begin(), stretches.end(),
+            [](const Stretch& a, const Stretch& b) { return a.first < b.first; });
+  size_t kept = 0;
+  for (const Stretch& next : stretches) {
+    if (kept > 0 && next.first <= stretches[kept - 1].first + stretches[kept - 1].sectors) {
+      Stretch& last = stretches[kept - 1];
+      last.sectors = std::max(last.sectors, next.first + next.sectors - last.first);
+    } else {
+      stretches[kept++] = next;
+    }
+  }
+  stretches.resize(kept);
+}
+
+void GarbageCollector::share(Sequence chunk, Sector first, SectorCount sectors) {
+  std::vector<Stretch>& shares = shares_[chunk];
+  // Copied to the same place again and again they are no more than they were.
+  if (shares.size() == shares.capacity()) merge(shares);
+  shares.push_back({first.value(), sectors.value()});
+}
+
+Async<void> GarbageCollector::find_shares() {
+  auto visit = [this](uint64_t page) {
+    for (const ExtentMap::Piece& piece :
+         map_.lookup(Sector(page * kPageSectors), SectorCount(kPageSectors))) {
+      if (!piece.at) continue;
+      const LedgerEntry* entry = ledger_.find(piece.at->chunk);
+      if (entry != nullptr && entry->shared) share(entry->chunk, piece.first, piece.sectors);
+    }
+  };
+  Result<void> looked = co_await loader_.each(map_.pages(), visit);
+  if (looked) shares_known_ = true;
+  co_return looked;
 }
 
 Async<void> GarbageCollector::fill(const ChunkHeader& header, std::vector<ChunkPart>& parts) {
@@ -520,6 +570,7 @@ asio::awaitable<bool> GarbageCollector::delete_some() {
     ++counters_.deleted_chunks;
     condemned_.erase(condemned);
     proven_.erase(chunk);
+    shares_.erase(chunk);
     ledger_.remove(chunk);
   }
   co_return true;

@@ -77,6 +77,9 @@ class GarbageCollector {
   void root_written(const std::vector<Sequence>& dead, Sequence oldest_covered,
                     std::vector<ObjectName> map_garbage);
 
+  // A copy: the map refers to this chunk from these sectors, too.
+  void share(Sequence chunk, Sector first, SectorCount sectors);
+
   void durable(Sequence frontier);  // chunks up to it are in the store
   void look();                      // something changed: is there anything to do?
 
@@ -120,6 +123,7 @@ class GarbageCollector {
   Task read_out(ReadOut& out);
   Task move_out(Sequence chunk, std::vector<ChunkPart> parts);
   Async<std::vector<ChunkPart>> live_parts(const ChunkHeader& header);
+  Async<void> find_shares();
   Async<void> fill(const ChunkHeader& header, std::vector<ChunkPart>& parts);
   Task seal_moving();
   asio::awaitable<std::vector<ChunkPart>> still_there(std::vector<ChunkPart> parts);
@@ -159,6 +163,16 @@ class GarbageCollector {
   Sequence oldest_covered_;
   std::vector<ObjectName> map_garbage_;
   Counters counters_;
+
+  // Of chunks that are shared: where else than their headers say the map may refer to them. The
+  // first cleaning of one after an attach looks through the whole map for them.
+  struct Stretch {
+    uint64_t first;
+    uint64_t sectors;
+  };
+  static void merge(std::vector<Stretch>& stretches);
+  std::map<Sequence, std::vector<Stretch>> shares_;
+  bool shares_known_ = true;
 };
 
 }  // namespace swiftness

@@ -223,7 +223,7 @@ Task MapExamination::verify(LedgerEntry entry, std::span<const MapReference> ref
   }
   ++seen_.chunks;
   seen_.chunk_bytes += header.object_size;
-  std::vector<ChunkFault> faults = check_references(header, references);
+  std::vector<ChunkFault> faults = check_references(header, references, entry.shared);
   if (!options_.quick) {
     for (ChunkFault& fault : check_frames(header, *whole, references, seen_.frames)) {
       faults.push_back(std::move(fault));

@@ -10,6 +10,7 @@ constexpr size_t kEraBytes = 24 + 8 + 8 + 8;
 constexpr size_t kChangeBytes = 4 + 4 + 8;
 constexpr size_t kLedgerEntryBytes = 16;
 constexpr uint32_t kCountedBit = 1u << 31;
+constexpr uint32_t kSharedBit = 1u << 31;
 constexpr uint64_t kMostPages = kMostDiskPages + 1;  // the last one is for metadata
 constexpr uint64_t kMostSegments = (kMostPages + kSegmentPages - 1) / kSegmentPages;
 
@@ -199,7 +200,7 @@ Bytes encode(const Uuid& volume, const LedgerRecord& ledger) {
   for (const LedgerEntry& entry : ledger.entries) {
     out.number(static_cast<uint32_t>(entry.chunk.value()));
     out.number(entry.live);
-    out.number(entry.stored);
+    out.number(entry.stored | (entry.shared ? kSharedBit : 0));
     out.number(static_cast<uint32_t>(entry.birth.value()));
   }
   return std::move(out).finish();
@@ -215,7 +216,9 @@ Result<LedgerRecord> decode_ledger(const Uuid& volume, std::span<const std::byte
     LedgerEntry entry;
     entry.chunk = Sequence(in->number<uint32_t>());
     entry.live = in->number<uint32_t>();
-    entry.stored = in->number<uint32_t>();
+    const auto stored = in->number<uint32_t>();
+    entry.stored = stored & ~kSharedBit;
+    entry.shared = (stored & kSharedBit) != 0;
     entry.birth = Sequence(in->number<uint32_t>());
     if (!out.entries.empty() && entry.chunk <= out.entries.back().chunk) in->fail();
     out.entries.push_back(entry);

@@ -91,6 +91,8 @@ struct LedgerEntry {
   uint32_t live = 0;    // sectors; never fewer than there are
   uint32_t stored = 0;  // 512-byte units of the object
   Sequence birth;       // age of the data: the chunk in which the youngest of them was written
+  bool shared =
+      false;  // the map may refer to it from sectors that its header does not name: copies
 };
 struct LedgerRecord {
   std::vector<LedgerEntry> entries;  // ascending by chunk

@@ -293,6 +293,12 @@ class RollForward {
       return Error(ErrorCode::corrupt,
                    to_string(name) + " does not go on at the next log position");
     }
+    for (const ChunkExtent& extent : head.header.extents) {
+      if (extent.kind != ExtentKind::shared || ledger_.find(extent.source.chunk) != nullptr)
+        continue;
+      return Error(ErrorCode::corrupt, fmt::format("{} shares data of chunk {}, which is not there",
+                                                   to_string(name), extent.source.chunk.value()));
+    }
     replay(head.header, map_, ledger_);
     log_.end.last = head.header.sequence;
     log_.end.header_hash = head.hash;
@@ -327,7 +333,7 @@ Task put_again(const VolumeObjects& objects, Era era, Sequence sequence, Result<
     co_return;
   }
   for (const ChunkExtent& extent : header->extents) {
-    if (extent.kind == ExtentKind::trim) continue;
+    if (!extent.has_data()) continue;
     const uint64_t offset = extent.at.frame_offset * kSectorBytes;
     const uint64_t length = extent.at.frame_length * kSectorBytes;
     if (offset + length > bytes->size()) {
@@ -385,6 +391,10 @@ void replay(const ChunkHeader& header, ExtentMap& map, ChunkLedger& ledger) {
         break;
       case ExtentKind::moved:
         map.repoint_known(extent.first, extent.sectors, extent.source, extent.at);
+        break;
+      case ExtentKind::shared:
+        map.assign(extent.first, extent.sectors, extent.source);
+        ledger.share(extent.source.chunk);
         break;
     }
   }

@@ -652,7 +652,11 @@ Async<void> Volume::make_durable_in_store(LogPosition position) {
     if (!builder_.empty() && builder_first_ <= position) co_await changed_.wait();
   }
   // The chunk of that position, or one after it.
-  const Sequence needed = uploader_.newest();
+  co_return co_await make_ours(uploader_.newest());
+}
+
+// It is in the store, and the volume was ours afterwards.
+Async<void> Volume::make_ours(Sequence needed) {
   while (verified_ < needed) {
     if (state_ == DeviceState::fenced || quitting_) co_return offline(state_);
     if (uploader_.frontier() >= needed && !verifying_) {

@@ -115,6 +115,8 @@ class Volume final : public BlockDevice {
   Async<void> write(BlockRange range, BufferList data, Durability durability,
                     TicketPtr ticket) override;
   Async<void> unmap(std::vector<BlockRange> ranges, TicketPtr ticket) override;
+  bool copies() const noexcept override { return true; }
+  Async<void> copy(BlockRange from, Lba to, TicketPtr ticket) override;
   Async<Prefetched> prefetch(BlockRange range) override;
   ByteCount prefetch_room() const override;
   Async<void> flush() override;
@@ -157,6 +159,7 @@ class Volume final : public BlockDevice {
   Async<void> acknowledge(LogPosition position);
   Async<void> make_durable(LogPosition position);
   Async<void> make_durable_in_store(LogPosition position);
+  Async<void> make_ours(Sequence chunk);
   Duration give_way() const;
   double garbage_ahead() const;
   bool no_space_left() const { return garbage_ahead() >= 1; }
@@ -178,6 +181,9 @@ class Volume final : public BlockDevice {
   Async<BufferList> read_parked(std::shared_ptr<const SealedChunk> chunk, Location at,
                                 uint64_t sectors);
   void on_journal_change();
+
+  // volume_copy.cc
+  Async<void> share(SectorRange from, Sector to, TicketPtr ticket);
 
   // volume_prefetch.cc
   Async<std::vector<Location>> frames_in_store(SectorRange sectors);

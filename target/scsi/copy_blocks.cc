@@ -13,6 +13,9 @@ namespace {
 
 constexpr uint64_t kWindowBytes = 1 << 20;
 constexpr size_t kWindowsUnderWay = 4;
+// Where the device copies by itself. What is shorter than a window is read and written all the
+// same: that is a write like any other, and a copy is an object in the store.
+constexpr uint64_t kSharedWindowBytes = 32 << 20;
 // A hole shorter than this is copied as the zeros it reads as.
 constexpr uint64_t kSmallestHole = kUnmapGranularityBytes;
 
@@ -68,10 +71,12 @@ class Copy {
     const uint64_t from = extent_.from_first.value(), to = extent_.to_first.value();
     overlaps_ = one_device && from < to + bytes / block && to < from + bytes / block;
     backwards_ = overlaps_ && to > from;
+    by_itself_ = one_device && !overlaps_ && extent_.bytes >= kWindowBytes && extent_.to->copies();
+    if (by_itself_) window_bytes_ = kSharedWindowBytes;
   }
 
   size_t workers() const {
-    const uint64_t windows = (extent_.bytes + kWindowBytes - 1) / kWindowBytes;
+    const uint64_t windows = (extent_.bytes + window_bytes_ - 1) / window_bytes_;
     return overlaps_ ? 1 : std::min<size_t>(kWindowsUnderWay, windows);
   }
   Task work();
@@ -96,6 +101,8 @@ class Copy {
   CopyControl control_;
   bool overlaps_ = false;
   bool backwards_ = false;
+  bool by_itself_ = false;  // the device does it, without reading and writing
+  uint64_t window_bytes_ = kWindowBytes;
   uint64_t taken_ = 0;                // bytes of windows that were begun
   uint64_t finished_ = 0;             // and of those that are done
   uint64_t done_below_ = UINT64_MAX;  // the earliest window that failed begins there
@@ -128,9 +135,9 @@ void Copy::stop(Piece window, Failure failure) {
 
 std::optional<Piece> Copy::next_window() {
   if (taken_ == extent_.bytes || failure_) return std::nullopt;
-  const bool is_first_round = taken_ < kWindowsUnderWay * kWindowBytes;
+  const bool is_first_round = taken_ < kWindowsUnderWay * window_bytes_;
   if (!is_first_round && control_.until && now() >= *control_.until) return std::nullopt;
-  const uint64_t size = std::min(kWindowBytes, extent_.bytes - taken_);
+  const uint64_t size = std::min(window_bytes_, extent_.bytes - taken_);
   const uint64_t begin = backwards_ ? extent_.bytes - taken_ - size : taken_;
   taken_ += size;
   return Piece{begin, begin + size};
@@ -149,6 +156,13 @@ Task Copy::work() {
 asio::awaitable<bool> Copy::copy_window(Piece window) {
   if (!may_go_on(window)) co_return false;
   const BlockRange from = blocks_at(extent_.from_first, window, *extent_.from);
+  if (by_itself_) {
+    const BlockRange to = blocks_at(extent_.to_first, window, *extent_.to);
+    Result<void> copied = co_await extent_.to->copy(from, to.first, control_.ticket);
+    if (!copied) co_return fail(window, copied.error(), MediumAccess::write);
+    // Its source may have changed before the device came to it.
+    co_return may_go_on(window);
+  }
   Result<std::vector<AllocationPiece>> pieces = co_await extent_.from->allocation(from);
   if (!pieces) co_return fail(window, pieces.error(), MediumAccess::read);
   Parts parts = parts_of(*pieces, window, extent_.from_first, extent_.from->geometry().block_size,

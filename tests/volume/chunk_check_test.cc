@@ -47,7 +47,7 @@ class ChunkCheck : public testing::Test {
   // What is wrong with the map having these sectors there; empty: nothing.
   std::string why_not(uint64_t first, uint32_t sectors, Location at) const {
     const MapReference reference{pack(at), first, sectors};
-    const std::vector<ChunkFault> faults = check_references(header_, {&reference, 1});
+    const std::vector<ChunkFault> faults = check_references(header_, {&reference, 1}, false);
     if (faults.empty()) return {};
     EXPECT_EQ(faults.size(), 1u);
     EXPECT_EQ(faults[0].kind, ChunkFault::Kind::reference);
@@ -112,7 +112,7 @@ TEST_F(ChunkCheck, SeveralFaultsAreCountedTogether) {
   std::vector<MapReference> wrong = references_;
   wrong[0].first += 1;
   wrong[1].first += 1;
-  const std::vector<ChunkFault> faults = check_references(header_, wrong);
+  const std::vector<ChunkFault> faults = check_references(header_, wrong, false);
   ASSERT_EQ(faults.size(), 1u);
   EXPECT_EQ(faults[0].faults, 2u);
   EXPECT_EQ(faults[0].sectors, 16u);

@@ -88,6 +88,13 @@ SealedChunk chunk() {
   return assemble_chunk(context, {{Sector(0), SectorCount(uint64_t{1} << 37)}}, {written, moved});
 }
 
+SealedChunk copy() {
+  SealContext context{kGoldenVolume,     kGoldenEra, Sequence(43), counting_hash(), Sequence(42),
+                      LogPosition(1002), 0};
+  return assemble_copy(context, {{Sector(800), SectorCount(8)}},
+                       {{Sector(808), SectorCount(9), Location{Sequence(42), 1, 8, 2}}});
+}
+
 TEST(Format, GoldenBytes) {
   VolumeDescriptor descriptor{"vm-disk", kGoldenVolume, ByteCount(uint64_t{1} << 40), 512,
                               1700000000};
@@ -103,6 +110,7 @@ TEST(Format, GoldenBytes) {
   expect_golden("ledger", encode(kGoldenVolume, ledger()));
   expect_golden("detached", encode(kGoldenVolume, detached()));
   expect_golden("chunk", make_frames(chunk()).object.flatten().bytes());
+  expect_golden("copy", make_frames(copy()).object.flatten().bytes());
 }
 
 TEST(Format, DecodesWhatItEncodes) {
@@ -131,6 +139,16 @@ TEST(Format, DecodesWhatItEncodes) {
       decode_detached(kGoldenVolume, encode(kGoldenVolume, detached()));
   ASSERT_TRUE(detached_back.ok());
   EXPECT_EQ(encode(kGoldenVolume, *detached_back), encode(kGoldenVolume, detached()));
+  LedgerRecord shared = ledger();
+  shared.entries.back().shared = true;
+  ledger_back = decode_ledger(kGoldenVolume, encode(kGoldenVolume, shared));
+  ASSERT_TRUE(ledger_back.ok());
+  EXPECT_FALSE(ledger_back->entries.front().shared);
+  EXPECT_TRUE(ledger_back->entries.back().shared);
+  EXPECT_EQ(ledger_back->entries.back().stored, shared.entries.back().stored);
+  Result<ChunkHeader> copy_back = decode_chunk_header(kGoldenVolume, copy().encoded_header.bytes());
+  ASSERT_TRUE(copy_back.ok());
+  EXPECT_EQ(encode(kGoldenVolume, *copy_back), encode(kGoldenVolume, copy().header));
   Result<Claim> claim_back = decode_claim(kGoldenVolume, encode(kGoldenVolume, claim()));
   ASSERT_TRUE(claim_back.ok());
   EXPECT_EQ(claim_back->host, "gw1.example");
@@ -162,6 +180,12 @@ TEST(Format, EveryDamageIsSeen) {
 TEST(Format, AnotherVolumeOrKindIsRefused) {
   EXPECT_FALSE(decode_claim(Uuid::random(), encode(kGoldenVolume, claim())).ok());
   EXPECT_FALSE(decode_start(kGoldenVolume, encode(kGoldenVolume, claim())).ok());
+}
+
+TEST(Format, ACopyOfWhatIsNotBeforeItIsRefused) {
+  ChunkHeader header = copy().header;
+  header.extents.back().source.chunk = header.sequence;
+  EXPECT_FALSE(decode_chunk_header(kGoldenVolume, encode(kGoldenVolume, header)).ok());
 }
 
 TEST(Format, AChunkLargerThanChunksAreIsRefused) {
