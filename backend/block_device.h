@@ -63,6 +63,7 @@ enum class MetadataKey : uint8_t {
   mode_pages,
   identifying_information,  // of the peripheral device
   text_identification,
+  sanitize,  // one that is under way
 };
 
 enum class DeviceState {

@@ -95,6 +95,10 @@ FormatUnitCdb decode_format_unit(const Cdb& cdb) {
           static_cast<uint8_t>(cdb[1] & 0x07)};
 }
 
+SanitizeCdb decode_sanitize(const Cdb& cdb) {
+  return {bit(cdb, 1, 7), bit(cdb, 1, 6), bit(cdb, 1, 5), be<uint16_t>(cdb, 7)};
+}
+
 SynchronizeCacheCdb decode_synchronize_cache(const Cdb& cdb) {
   return {decode_block_access(cdb).range, bit(cdb, 1, 1)};
 }

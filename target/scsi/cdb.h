@@ -37,6 +37,7 @@ inline constexpr uint8_t kWriteBuffer = 0x3b;
 inline constexpr uint8_t kReadBuffer = 0x3c;
 inline constexpr uint8_t kWriteSame10 = 0x41;
 inline constexpr uint8_t kUnmap = 0x42;
+inline constexpr uint8_t kSanitize = 0x48;
 inline constexpr uint8_t kLogSense = 0x4d;
 inline constexpr uint8_t kModeSelect10 = 0x55;
 inline constexpr uint8_t kReserve10 = 0x56;
@@ -68,6 +69,8 @@ inline constexpr uint8_t kReadDefectData12 = 0xb7;
 }  // namespace opcode
 
 namespace service_action {
+inline constexpr uint8_t kBlockErase = 0x02;                      // of SANITIZE
+inline constexpr uint8_t kExitFailureMode = 0x1f;                 // of SANITIZE
 inline constexpr uint8_t kExtendedCopyLid1 = 0x00;                // of THIRD-PARTY COPY OUT
 inline constexpr uint8_t kExtendedCopyLid4 = 0x01;                // of THIRD-PARTY COPY OUT
 inline constexpr uint8_t kPopulateToken = 0x10;                   // of THIRD-PARTY COPY OUT
@@ -130,6 +133,14 @@ struct FormatUnitCdb {          // SBC-4 5.4
   uint8_t defect_format = 0;    // DEFECT LIST FORMAT
 };
 FormatUnitCdb decode_format_unit(const Cdb& cdb);
+
+struct SanitizeCdb {  // SBC-4 5.30
+  bool immed = false;
+  bool zoned_no_reset = false;     // ZNR
+  bool unrestricted_exit = false;  // AUSE
+  uint16_t parameter_list_length = 0;
+};
+SanitizeCdb decode_sanitize(const Cdb& cdb);
 
 struct SynchronizeCacheCdb {  // SBC-4 5.33, 5.34
   BlockRange range;           // a count of 0 means up to the last block

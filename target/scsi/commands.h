@@ -150,6 +150,16 @@ Checked check_format_unit(const LogicalUnit& unit, const Cdb& cdb);
 asio::awaitable<ScsiResult> run_format_unit(LogicalUnit& unit, Command command, BufferList data_out,
                                             TicketPtr ticket);
 
+// ---- sanitize_commands.cc
+// ----
+Checked check_sanitize(const LogicalUnit& unit, const Cdb& cdb);
+asio::awaitable<ScsiResult> run_sanitize(LogicalUnit& unit, Command command, BufferList data_out,
+                                         TicketPtr ticket);
+
+Checked check_exit_failure_mode(const LogicalUnit& unit, const Cdb& cdb);
+asio::awaitable<ScsiResult> run_exit_failure_mode(LogicalUnit& unit, Command command,
+                                                  BufferList data_out, TicketPtr ticket);
+
 // ---- extended_copy_commands.cc, token_commands.cc: copy offload --------------------------------
 Checked check_extended_copy(const LogicalUnit& unit, const Cdb& cdb);
 asio::awaitable<ScsiResult> run_extended_copy(LogicalUnit& unit, Command command,

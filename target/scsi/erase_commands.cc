@@ -10,6 +10,7 @@
 #include "backend/base/log.h"
 #include "target/scsi/commands.h"
 #include "target/scsi/compare.h"
+#include "target/scsi/erasure.h"
 #include "target/scsi/limits.h"
 #include "target/scsi/logical_unit.h"
 
@@ -71,26 +72,20 @@ std::optional<Sense> check_format_list(std::span<const std::byte> list) {
   return std::nullopt;
 }
 
-// Formatting is unmapping everything, for good. While it lasts the unit is not ready; those who
-// came before it are waited for, by its hold.
-Async<void> format(BlockDevice& device, std::shared_ptr<LogicalUnit::Format> state,
+// While it lasts the unit is not ready; those who came before it are waited for, by its hold.
+Async<void> format(BlockDevice& device, std::shared_ptr<Erasure> state,
                    std::unique_ptr<RangeLocks::Hold>, TicketPtr ticket) {
-  constexpr uint16_t kHalfway = 0x8000;
+  state->is_sanitize = false;
   state->progress = 0;
-  std::vector<BlockRange> everything{{Lba(0), device.geometry().blocks}};
-  Result<void> done = co_await device.unmap(std::move(everything), std::move(ticket));
-  if (done) {
-    state->progress = kHalfway;
-    done = co_await device.flush();
-  }
+  Result<void> done = co_await erase(device, state, std::move(ticket));
   state->progress.reset();
   co_return done;
 }
 
-Task format_unwatched(BlockDevice& device, std::shared_ptr<LogicalUnit::Format> state,
+Task format_unwatched(BlockDevice& device, std::shared_ptr<Erasure> state,
                       std::unique_ptr<RangeLocks::Hold> hold) {
   const std::string volume = to_string(device.geometry().identity);
-  TicketPtr ticket = std::make_shared<Ticket>();
+  TicketPtr ticket = state->ticket;
   Result<void> done = co_await format(device, std::move(state), std::move(hold), std::move(ticket));
   if (!done) log::error("volume {}: FORMAT UNIT failed: {}", volume, done.error().message());
 }
@@ -123,7 +118,7 @@ asio::awaitable<ScsiResult> run_format_unit(LogicalUnit& unit, Command command, 
   }
   // A format that has begun goes on when its command is given up; with IMMED there is none any
   // more.
-  TicketPtr holds = immed ? std::make_shared<Ticket>() : ticket;
+  TicketPtr holds = immed ? unit.erasure()->ticket : ticket;
   const BlockRange everything{Lba(0), unit.geometry().blocks};
   auto hold = std::make_unique<RangeLocks::Hold>(unit.range_locks(), everything, Sharing::exclusive,
                                                  std::move(holds));
@@ -132,13 +127,14 @@ asio::awaitable<ScsiResult> run_format_unit(LogicalUnit& unit, Command command, 
   unit.about_to_change(everything);
   if (immed) {
     Executor executor = co_await asio::this_coro::executor;
-    unit.format()->progress = 0;  // from the next command on
-    asio::co_spawn(executor, format_unwatched(unit.device(), unit.format(), std::move(hold)),
+    unit.erasure()->is_sanitize = false;
+    unit.erasure()->progress = 0;  // from the next command on
+    asio::co_spawn(executor, format_unwatched(unit.device(), unit.erasure(), std::move(hold)),
                    log_failure);
     co_return ScsiResult{};
   }
   Result<void> done =
-      co_await format(unit.device(), unit.format(), std::move(hold), std::move(ticket));
+      co_await format(unit.device(), unit.erasure(), std::move(hold), std::move(ticket));
   if (!done) co_return failed(unit, command, done.error(), MediumAccess::write);
   co_return ScsiResult{};
 }

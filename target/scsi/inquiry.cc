@@ -226,6 +226,7 @@ Bytes block_device_characteristics() {  // SBC-4 6.6.2
   Bytes page = start_page(vpd::kBlockDeviceCharacteristics);
   page.resize(64);
   store_be(&page[4], uint16_t{1});  // MEDIUM ROTATION RATE: non-rotating
+  page[7] = std::byte{0x40};        // WABEREQ 01b: after a SANITIZE every block can be read
   return finish_page(std::move(page));
 }
 

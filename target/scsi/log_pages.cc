@@ -11,10 +11,8 @@
 namespace swiftness::scsi {
 namespace {
 
-constexpr uint8_t kSupportedLogPages = 0x00;
 constexpr uint8_t kProvisioningPage = 0x0c;
 constexpr uint8_t kGeneralStatistics = 0x19;
-constexpr uint8_t kInformationalExceptions = 0x2f;
 constexpr uint8_t kAllLogSubpages = 0xff;
 constexpr uint8_t kLogPages[] = {kSupportedLogPages, kProvisioningPage, kGeneralStatistics,
                                  kInformationalExceptions};

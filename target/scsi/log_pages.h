@@ -10,6 +10,9 @@
 
 namespace swiftness::scsi {
 
+inline constexpr uint8_t kSupportedLogPages = 0x00;
+inline constexpr uint8_t kInformationalExceptions = 0x2f;
+
 // Counted since the logical unit exists in this process.
 struct CommandStatistics {
   uint64_t read_commands = 0;

@@ -1,11 +1,14 @@
 #include "target/scsi/logical_unit.h"
 
+#include <boost/asio/this_coro.hpp>
+
 #include <algorithm>
 #include <utility>
 #include <variant>
 
 #include "backend/base/check.h"
 #include "target/scsi/backend_error.h"
+#include "target/scsi/cdb.h"
 #include "target/scsi/command_table.h"
 #include "target/scsi/sense.h"
 
@@ -46,6 +49,14 @@ bool sends_other_data(const TransferPlan& plan, const Command& command, unsigned
   return (traits & kTakesBlocks) == 0 || !command.writes || bytes % block_size != 0;
 }
 
+// Beside what works on a unit that is not ready at all (SBC-4 4.11.2): log pages that are not about
+// the medium.
+bool works_during_sanitize(const Cdb& cdb) {
+  if (cdb[0] != opcode::kLogSense) return false;
+  const uint8_t page = decode_log_sense(cdb).page_code;
+  return page == kSupportedLogPages || page == kInformationalExceptions;
+}
+
 uint64_t microseconds(Duration time) {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
 }
@@ -79,6 +90,7 @@ void LogicalUnit::retire(std::function<void()> idle) {
   tell_aborted_ = {};
   nexuses_.clear();
   reserved_by_.reset();
+  erasure_->ticket->cancelled = true;
   clear_task_set();
   tell_idle_ = std::move(idle);
   tasks_.on_empty([this] { tell_if_idle(); });
@@ -140,6 +152,7 @@ TransferPlan LogicalUnit::plan(const Command& command) noexcept {
 
 asio::awaitable<ScsiResult> LogicalUnit::execute(Command command, BufferList data_out,
                                                  TicketPtr ticket) {
+  if (command.cdb[0] == opcode::kSanitize) command.attribute = TaskAttribute::head_of_queue;
   TaskSet::Member task(tasks_, command, ticket);
   if (!task.may_start()) co_await task.turn();
   Nexus* from = nexus(command.nexus);
@@ -169,12 +182,8 @@ asio::awaitable<ScsiResult> LogicalUnit::execute(Command command, BufferList dat
 }
 
 Sense LogicalUnit::sense_now() const {
-  Sense sense = sense_of_state(state());
-  if (sense.key == SenseKey::no_sense && format_->progress) {
-    sense = {SenseKey::not_ready, asc::kFormatInProgress};
-    sense.progress = format_->progress;
-  }
-  return sense;
+  const Sense sense = sense_of_state(state());
+  return sense.key == SenseKey::no_sense ? erasure_->sense().value_or(sense) : sense;
 }
 
 void LogicalUnit::count_begin(TimePoint begin) {
@@ -218,7 +227,7 @@ LogicalUnit::Examined LogicalUnit::examine(const Command& command, const Nexus& 
     out.plan.final = ended_with(Status::reservation_conflict);
     return out;
   }
-  out.plan.final = refusal(*out.command, nexus);
+  out.plan.final = refusal(command.cdb, *out.command, nexus);
   if (out.plan.final) return out;
 
   std::variant<Transfer, Sense> checked = out.command->check(*this, command.cdb);
@@ -241,18 +250,26 @@ LogicalUnit::Examined LogicalUnit::examine(const Command& command, const Nexus& 
   return out;
 }
 
-std::optional<ScsiResult> LogicalUnit::refusal(const CommandDescriptor& descriptor,
+std::optional<ScsiResult> LogicalUnit::refusal(const Cdb& cdb, const CommandDescriptor& descriptor,
                                                const Nexus& nexus) const {
   std::optional<ScsiResult> refused;
-  if ((descriptor.traits & kWorksUnready) == 0) refused = unready();
+  if ((descriptor.traits & kWorksUnready) == 0) refused = unready_for(cdb);
   if (!refused && (descriptor.traits & kChangesMedium) != 0) refused = write_protected(nexus);
   return refused;
 }
 
 std::optional<ScsiResult> LogicalUnit::unready() const {
   std::optional<ScsiResult> refused = refusal_of_state(state());
-  if (!refused && format_->progress) refused = check_condition(sense_now());
+  const std::optional<Sense> erasing = erasure_->sense();
+  if (!refused && erasing) refused = check_condition(*erasing);
   return refused;
+}
+
+std::optional<ScsiResult> LogicalUnit::unready_for(const Cdb& cdb) const {
+  const bool sanitized = erasure_->progress ? erasure_->is_sanitize : erasure_->failed.has_value();
+  const bool is_new_attempt = cdb[0] == opcode::kSanitize && !erasure_->progress;
+  const bool goes_on = sanitized && (is_new_attempt || works_during_sanitize(cdb));
+  return goes_on ? refusal_of_state(state()) : unready();
 }
 
 std::optional<ScsiResult> LogicalUnit::write_protected(const Nexus& nexus) const {
@@ -419,6 +436,8 @@ Async<void> LogicalUnit::load_metadata() {
   if (!record) co_return record.error();
   Result<Bytes> mode_record = co_await device_.load_metadata(MetadataKey::mode_pages);
   if (!mode_record) co_return mode_record.error();
+  Result<Bytes> sanitize_record = co_await device_.load_metadata(MetadataKey::sanitize);
+  if (!sanitize_record) co_return sanitize_record.error();
   if (has_loaded_metadata_) co_return Result<void>();  // another command was faster
   std::optional<Reservations> reservations = Reservations::decode(*record);
   if (!reservations) {
@@ -426,9 +445,15 @@ Async<void> LogicalUnit::load_metadata() {
   }
   std::optional<ModeParameters> mode = decode_mode(*mode_record, default_mode());
   if (!mode) co_return Error(ErrorCode::corrupt, "the record of saved mode pages is damaged");
+  const auto sanitizing = decode_sanitize_record(*sanitize_record);
+  if (!sanitizing) co_return Error(ErrorCode::corrupt, "the record of a SANITIZE is damaged");
   reservations_ = std::move(*reservations);
   mode_ = saved_mode_ = *mode;
   has_loaded_metadata_ = true;
+  if (*sanitizing) {
+    const Executor executor = co_await asio::this_coro::executor;
+    resume_sanitize(*this, executor, **sanitizing);
+  }
   co_return Result<void>();
 }
 

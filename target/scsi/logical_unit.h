@@ -25,6 +25,7 @@
 #include "target/scsi/backend_error.h"
 #include "target/scsi/command.h"
 #include "target/scsi/copy_operations.h"
+#include "target/scsi/erasure.h"
 #include "target/scsi/identity.h"
 #include "target/scsi/log_pages.h"
 #include "target/scsi/mode_pages.h"
@@ -132,12 +133,7 @@ class LogicalUnit final : private BlockDeviceObserver {
     TicketPtr ticket_;
   };
 
-  // FORMAT UNIT under way: how far it is, of 65,536; nothing when there is none. Shared with the
-  // format, which may outlive the unit.
-  struct Format {
-    std::optional<uint16_t> progress;
-  };
-  const std::shared_ptr<Format>& format() const noexcept { return format_; }
+  const std::shared_ptr<Erasure>& erasure() const noexcept { return erasure_; }
   Sense sense_now() const;  // what REQUEST SENSE tells when there is no unit attention
 
   const Reservations& reservations() const noexcept { return reservations_; }
@@ -178,13 +174,15 @@ class LogicalUnit final : private BlockDeviceObserver {
   bool conflicts(const Command& command, const CommandDescriptor& descriptor,
                  const Nexus& nexus) const;
   std::optional<ScsiResult> unready() const;
+  std::optional<ScsiResult> unready_for(const Cdb& cdb) const;
   std::optional<ScsiResult> write_protected(const Nexus& nexus) const;
   void count_begin(TimePoint begin);
   void count_end(const CommandDescriptor& descriptor, const ScsiResult& result, uint64_t bytes_out,
                  TimePoint begin);
   bool needs_metadata(const Command& command) const;
   Async<void> load_metadata();
-  std::optional<ScsiResult> refusal(const CommandDescriptor& descriptor, const Nexus& nexus) const;
+  std::optional<ScsiResult> refusal(const Cdb& cdb, const CommandDescriptor& descriptor,
+                                    const Nexus& nexus) const;
 
   BlockDevice& device_;
   LogicalUnitOptions options_;
@@ -208,7 +206,7 @@ class LogicalUnit final : private BlockDeviceObserver {
   RodTokens rod_tokens_;
   CopyManager* copy_manager_ = nullptr;
   boost::intrusive::list<Visit, boost::intrusive::constant_time_size<false>> visits_;
-  std::shared_ptr<Format> format_ = std::make_shared<Format>();
+  std::shared_ptr<Erasure> erasure_ = std::make_shared<Erasure>();
   std::unordered_map<uint64_t, Nexus> nexuses_;
 };
 

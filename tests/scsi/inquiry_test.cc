@@ -123,7 +123,7 @@ TEST(BlockLimits, For4096ByteBlocks) {
 
 TEST_F(Inquiry, CharacteristicsSayNonRotating) {
   start();
-  EXPECT_EQ(data_of(page(0xb1)), squeezed("00 b1 003c 0001") + std::string(58 * 2, '0'));
+  EXPECT_EQ(data_of(page(0xb1)), squeezed("00 b1 003c 0001 00 40") + std::string(56 * 2, '0'));
 }
 
 TEST_F(Inquiry, ProvisioningIsThinWithUnmapAndZeros) {

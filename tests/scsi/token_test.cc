@@ -83,6 +83,9 @@ TEST_F(Tokens, AreRevokedByEveryCommandThatChangesTheirBlocks) {
       data.append(block);
     } else if (name == "FORMAT UNIT") {
       data = {};
+    } else if (name == "SANITIZE BLOCK ERASE") {
+      change[1] = entry.service_action.value();
+      data = {};
     } else if (name == "UNMAP") {
       change[8] = 24;
       Bytes list(24);
