@@ -74,6 +74,7 @@ struct Lun {
   uint16_t number = 0;
   std::string volume;  // the name of one of Config::volumes
   bool read_only = false;
+  bool removable = false;
   friend bool operator==(const Lun&, const Lun&) = default;
 };
 

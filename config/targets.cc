@@ -113,7 +113,7 @@ Lun TargetReader::read_lun(uint16_t number, const Value& value, const std::strin
     Section section = value.section();
     volume = section.required("volume");
     section.boolean("read_only", lun.read_only);
-    section.only("removable", "false");
+    section.boolean("removable", lun.removable);
     section.finish();
   }
   std::optional<std::string> name = volume ? volume->text() : std::nullopt;

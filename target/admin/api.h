@@ -105,6 +105,7 @@ struct LunReport {
   uint32_t number = 0;
   std::string volume;
   bool read_only = false;
+  bool removable = false;
 };
 
 struct AccessReport {

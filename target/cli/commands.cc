@@ -177,7 +177,8 @@ int print_targets(const std::vector<admin::TargetReport>& targets) {
                join(target.portal_groups, "-"), target.sessions,
                target.open ? ", open to any initiator" : "");
     for (const admin::LunReport& lun : target.luns) {
-      fmt::print("  LUN {}: {}{}\n", lun.number, lun.volume, lun.read_only ? " (read-only)" : "");
+      fmt::print("  LUN {}: {}{}{}\n", lun.number, lun.volume, lun.read_only ? " (read-only)" : "",
+                 lun.removable ? " (removable)" : "");
     }
     for (const admin::AccessReport& access : target.access) {
       fmt::print("  allowed: {}, LUNs {}{}\n", access.initiator, join(access.luns, "all"),

@@ -179,8 +179,8 @@ const config::Lun* find_lun(const config::Target& target, uint16_t number) {
 }
 
 std::string to_string(const config::Target& target, const config::Lun& lun) {
-  return fmt::format("LUN {} of {}: volume {}{}", lun.number, target.iqn, lun.volume,
-                     lun.read_only ? ", read-only" : "");
+  return fmt::format("LUN {} of {}: volume {}{}{}", lun.number, target.iqn, lun.volume,
+                     lun.read_only ? ", read-only" : "", lun.removable ? ", removable" : "");
 }
 
 void Comparison::targets() {
@@ -226,9 +226,15 @@ void Comparison::luns(const config::Target& was, const config::Target& is, const
              fmt::format("it is volume {}, and another one must not take its place unnoticed: take "
                          "the LUN out with one reload, and add it with the next",
                          old->volume));
-    } else if (old->read_only != lun.read_only) {
-      changed(fmt::format("LUN {} of {}: {}", lun.number, is.iqn,
-                          lun.read_only ? "read-only" : "no longer read-only"));
+    } else {
+      if (old->read_only != lun.read_only) {
+        changed(fmt::format("LUN {} of {}: {}", lun.number, is.iqn,
+                            lun.read_only ? "read-only" : "no longer read-only"));
+      }
+      if (old->removable != lun.removable) {
+        changed(fmt::format("LUN {} of {}: {}", lun.number, is.iqn,
+                            lun.removable ? "removable" : "no longer removable"));
+      }
     }
   }
 }

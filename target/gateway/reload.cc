@@ -140,6 +140,7 @@ void Gateway::update(Served& served) {
                      at.lun.number == served.lun;
   if (served.unit != nullptr && stays) {
     served.unit->set_read_only(at.lun.read_only);
+    served.unit->set_removable(at.lun.removable);
   } else if (served.unit != nullptr) {
     take_away(served);
   }

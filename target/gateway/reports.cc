@@ -184,7 +184,7 @@ std::vector<admin::TargetReport> Gateway::targets() const {
     report.open = target.open;
     report.portal_groups.assign(target.portal_groups.begin(), target.portal_groups.end());
     for (const config::Lun& lun : target.luns) {
-      report.luns.push_back({lun.number, lun.volume, lun.read_only});
+      report.luns.push_back({lun.number, lun.volume, lun.read_only, lun.removable});
     }
     for (const config::Access& access : target.access) {
       report.access.push_back(

@@ -303,21 +303,35 @@ asio::awaitable<ScsiResult> run_get_lba_status(LogicalUnit& unit, Command comman
 // ---- START STOP UNIT, SBC-4 5.31
 // -----------------------------------------------------------------
 
-Checked check_start_stop_unit(const LogicalUnit&, const Cdb& cdb) {
+Checked check_start_stop_unit(const LogicalUnit& unit, const Cdb& cdb) {
   StartStopUnitCdb start_stop = decode_start_stop_unit(cdb);
   if (start_stop.power_condition != 0) return invalid_field_in_cdb(4, 7);  // there are none
-  if (start_stop.load_eject) return invalid_field_in_cdb(4, 1);  // RMB=0: nothing to eject
+  if (!start_stop.load_eject) {
+    if (unit.has_medium()) return Transfer{};
+    return Sense{SenseKey::not_ready, asc::kMediumNotPresent};
+  }
+  if (!unit.is_removable()) return invalid_field_in_cdb(4, 1);
+  if (unit.is_removal_prevented()) return illegal_request(asc::kMediumRemovalPrevented);
   return Transfer{};
 }
 
 // Stopping flushes, and no more: a disk several hosts may share must not vanish for all of them
-// because one of them shuts down.
+// because one of them shuts down. Ejecting is for those who mean it.
 asio::awaitable<ScsiResult> run_start_stop_unit(LogicalUnit& unit, Command command, BufferList,
                                                 TicketPtr) {
   StartStopUnitCdb start_stop = decode_start_stop_unit(command.cdb);
-  if (start_stop.start || start_stop.no_flush) co_return ScsiResult{};
-  ScsiResult result = co_await flush(unit, std::move(command), start_stop.immed);
-  co_return result;
+  if (start_stop.start) {
+    if (start_stop.load_eject) unit.load(command.nexus);
+    co_return ScsiResult{};
+  }
+  ScsiResult result;
+  if (!start_stop.no_flush) result = co_await flush(unit, std::move(command), start_stop.immed);
+  if (!start_stop.load_eject || result.status != Status::good) co_return result;
+  if (unit.is_removal_prevented()) {  // meanwhile
+    co_return check_condition(illegal_request(asc::kMediumRemovalPrevented));
+  }
+  unit.eject();
+  co_return ScsiResult{};
 }
 
 }  // namespace swiftness::scsi

@@ -47,6 +47,7 @@ enum Trait : unsigned {
   kNotUnderReserve = 128,
   kCountsAsRead = 256,  // in log page 19h
   kCountsAsWrite = 512,
+  kWithoutMedium = 1024,  // answered while the medium of a removable logical unit is ejected
 };
 
 struct CommandDescriptor {

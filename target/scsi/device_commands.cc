@@ -48,8 +48,9 @@ ScsiResult answer_inquiry(LogicalUnit& unit, const Command& command) {
   InquiryCdb inquiry = decode_inquiry(command.cdb);
   if (!inquiry.evpd) {
     const bool has_groups = !unit.target_ports().empty();
-    return parameter_data(standard_inquiry(unit.identity(), kDirectAccessDevice, has_groups),
-                          inquiry.allocation_length);
+    return parameter_data(
+        standard_inquiry(unit.identity(), kDirectAccessDevice, has_groups, unit.is_removable()),
+        inquiry.allocation_length);
   }
   const LogicalUnit::Nexus* nexus = unit.nexus(command.nexus);
   std::optional<Bytes> page =

@@ -243,11 +243,13 @@ Bytes logical_block_provisioning(const Geometry& geometry) {  // SBC-4 6.6.6
 
 }  // namespace
 
-Bytes standard_inquiry(const Identity& identity, std::byte peripheral, bool has_groups) {
+Bytes standard_inquiry(const Identity& identity, std::byte peripheral, bool has_groups,
+                       bool removable) {
   Bytes data(kStandardSize);
   data[0] = peripheral;
-  data[2] = std::byte{0x06};         // VERSION: SPC-4
-  data[3] = std::byte{0x10 | 0x02};  // HISUP; RESPONSE DATA FORMAT 2
+  if (removable) data[1] = std::byte{0x80};  // RMB
+  data[2] = std::byte{0x06};                 // VERSION: SPC-4
+  data[3] = std::byte{0x10 | 0x02};          // HISUP; RESPONSE DATA FORMAT 2
   data[4] = std::byte{kStandardSize - 5};
   if (peripheral == kDirectAccessDevice) data[5] = std::byte{0x08};  // 3PC
   if (has_groups) data[5] |= std::byte{0x10};  // TPGS 01b: implicit management

@@ -18,7 +18,8 @@ inline constexpr std::byte kDirectAccessDevice{0x00};
 inline constexpr std::byte kNoLogicalUnit{0x7f};  // 011b, 1Fh: no logical unit at this LUN
 
 // `has_groups`: REPORT TARGET PORT GROUPS is answered (TPGS).
-Bytes standard_inquiry(const Identity& identity, std::byte peripheral, bool has_groups = false);
+Bytes standard_inquiry(const Identity& identity, std::byte peripheral, bool has_groups = false,
+                       bool removable = false);
 
 namespace vpd {
 inline constexpr uint8_t kSupportedPages = 0x00;

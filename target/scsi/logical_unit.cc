@@ -183,7 +183,7 @@ asio::awaitable<ScsiResult> LogicalUnit::execute(Command command, BufferList dat
 
 Sense LogicalUnit::sense_now() const {
   const Sense sense = sense_of_state(state());
-  return sense.key == SenseKey::no_sense ? erasure_->sense().value_or(sense) : sense;
+  return sense.key == SenseKey::no_sense ? medium_unready().value_or(sense) : sense;
 }
 
 void LogicalUnit::count_begin(TimePoint begin) {
@@ -253,23 +253,50 @@ LogicalUnit::Examined LogicalUnit::examine(const Command& command, const Nexus& 
 std::optional<ScsiResult> LogicalUnit::refusal(const Cdb& cdb, const CommandDescriptor& descriptor,
                                                const Nexus& nexus) const {
   std::optional<ScsiResult> refused;
-  if ((descriptor.traits & kWorksUnready) == 0) refused = unready_for(cdb);
+  if ((descriptor.traits & kWorksUnready) == 0) refused = unready_for(cdb, descriptor.traits);
   if (!refused && (descriptor.traits & kChangesMedium) != 0) refused = write_protected(nexus);
   return refused;
 }
 
 std::optional<ScsiResult> LogicalUnit::unready() const {
   std::optional<ScsiResult> refused = refusal_of_state(state());
-  const std::optional<Sense> erasing = erasure_->sense();
-  if (!refused && erasing) refused = check_condition(*erasing);
+  const std::optional<Sense> why = medium_unready();
+  if (!refused && why) refused = check_condition(*why);
   return refused;
 }
 
-std::optional<ScsiResult> LogicalUnit::unready_for(const Cdb& cdb) const {
+std::optional<Sense> LogicalUnit::medium_unready() const {
+  std::optional<Sense> sense = erasure_->sense();
+  if (!sense && !has_medium_) sense = Sense{SenseKey::not_ready, asc::kMediumNotPresent};
+  return sense;
+}
+
+std::optional<ScsiResult> LogicalUnit::unready_for(const Cdb& cdb, unsigned traits) const {
   const bool sanitized = erasure_->progress ? erasure_->is_sanitize : erasure_->failed.has_value();
   const bool is_new_attempt = cdb[0] == opcode::kSanitize && !erasure_->progress;
-  const bool goes_on = sanitized && (is_new_attempt || works_during_sanitize(cdb));
+  bool goes_on = sanitized && (is_new_attempt || works_during_sanitize(cdb));
+  if (!erasure_->sense() && (traits & kWithoutMedium) != 0) goes_on = true;
   return goes_on ? refusal_of_state(state()) : unready();
+}
+
+bool LogicalUnit::is_removal_prevented() const {
+  return std::ranges::any_of(nexuses_,
+                             [](const auto& entry) { return entry.second.prevents_removal; });
+}
+
+void LogicalUnit::load(NexusId by) {
+  if (has_medium_) return;
+  has_medium_ = true;
+  raise_for_others(by, asc::kMediumMayHaveChanged);
+}
+
+void LogicalUnit::set_removable(bool removable) {
+  if (removable == options_.removable) return;
+  options_.removable = removable;
+  if (!has_medium_) raise(asc::kMediumMayHaveChanged);
+  has_medium_ = true;
+  for (auto& [id, nexus] : nexuses_) nexus.prevents_removal = false;
+  raise(asc::kInquiryDataHasChanged);
 }
 
 std::optional<ScsiResult> LogicalUnit::write_protected(const Nexus& nexus) const {
@@ -295,7 +322,11 @@ void LogicalUnit::reset() {
   clear_task_set();
   mode_ = saved_mode_;
   reserved_by_.reset();
-  for (auto& [id, nexus] : nexuses_) nexus.copies.give_up_background();
+  for (auto& [id, nexus] : nexuses_) {
+    nexus.copies.give_up_background();
+    nexus.prevents_removal = false;
+  }
+
   range_locks_.notice_cancelled();
   raise(asc::kLogicalUnitReset);
 }
@@ -391,7 +422,9 @@ void LogicalUnit::set_reservations(Reservations next, const Reservations::Outcom
     // Not the command's own nexus: the command is one of its tasks.
     const bool ends = NexusId(id) != by &&
                       std::ranges::find(outcome.aborted, nexus.name) != outcome.aborted.end();
-    if (ends) aborted.push_back(NexusId(id));
+    if (!ends) continue;
+    aborted.push_back(NexusId(id));
+    nexus.prevents_removal = false;  // SPC-5 6.18
   }
   for (NexusId id : aborted) {
     abort_task_set(id);
@@ -460,6 +493,7 @@ Async<void> LogicalUnit::load_metadata() {
 void LogicalUnit::lose_nexus(NexusId id) {
   if (reserved_by_ == id) reserved_by_.reset();
   abort_task_set(id);
+  if (Nexus* known = nexus(id)) known->prevents_removal = false;
   raise(id, asc::kItNexusLossOccurred);
 }
 

@@ -42,6 +42,7 @@ struct CommandDescriptor;
 
 struct LogicalUnitOptions {
   bool read_only = false;
+  bool removable = false;   // RMB: its medium can be ejected
   bool write_cache = true;  // WCE; without it every write is as durable as a flush
   std::string product{};    // empty: the default. Product and serial never change once in use.
   std::string serial{};     // empty: derived from the volume's UUID
@@ -57,7 +58,8 @@ class LogicalUnit final : private BlockDeviceObserver {
     NexusName name;
     TargetPort port;
     UnitAttentions attentions;
-    Buffer echo_buffer;  // of WRITE BUFFER
+    Buffer echo_buffer;             // of WRITE BUFFER
+    bool prevents_removal = false;  // PREVENT ALLOW MEDIUM REMOVAL
     CopyOperations copies;
   };
 
@@ -136,6 +138,14 @@ class LogicalUnit final : private BlockDeviceObserver {
   const std::shared_ptr<Erasure>& erasure() const noexcept { return erasure_; }
   Sense sense_now() const;  // what REQUEST SENSE tells when there is no unit attention
 
+  // --- the medium, of a removable logical unit (SBC-4 4.4)
+  bool is_removable() const noexcept { return options_.removable; }
+  bool has_medium() const noexcept { return has_medium_; }
+  bool is_removal_prevented() const;  // by any nexus
+  void eject() noexcept { has_medium_ = false; }
+  void load(NexusId by);               // the other nexuses are told (28/00)
+  void set_removable(bool removable);  // every nexus is told (3F/03)
+
   const Reservations& reservations() const noexcept { return reservations_; }
   // Takes the state over and does what the outcome asks for: unit attentions, tasks to abort.
   void set_reservations(Reservations next, const Reservations::Outcome& outcome, NexusId by);
@@ -173,8 +183,9 @@ class LogicalUnit final : private BlockDeviceObserver {
   Examined examine(const Command& command, const Nexus& nexus) const;
   bool conflicts(const Command& command, const CommandDescriptor& descriptor,
                  const Nexus& nexus) const;
+  std::optional<Sense> medium_unready() const;
   std::optional<ScsiResult> unready() const;
-  std::optional<ScsiResult> unready_for(const Cdb& cdb) const;
+  std::optional<ScsiResult> unready_for(const Cdb& cdb, unsigned traits) const;
   std::optional<ScsiResult> write_protected(const Nexus& nexus) const;
   void count_begin(TimePoint begin);
   void count_end(const CommandDescriptor& descriptor, const ScsiResult& result, uint64_t bytes_out,
@@ -195,6 +206,7 @@ class LogicalUnit final : private BlockDeviceObserver {
   std::vector<uint16_t> target_port_ids_;
   bool has_loaded_metadata_;
   bool retired_ = false;
+  bool has_medium_ = true;
   CommandStatistics statistics_;
   size_t running_ = 0;  // commands that the device has to answer
   TimePoint idle_since_ = now();

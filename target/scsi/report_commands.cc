@@ -183,13 +183,15 @@ ScsiResult answer_read_defect_data(LogicalUnit&, const Command& command) {
 // ---- PREVENT ALLOW MEDIUM REMOVAL, SBC-4 5.15
 // ----------------------------------------------------
 
-// The medium is not removable (RMB=0), so preventing its removal is easy.
 Checked check_prevent_allow(const LogicalUnit&, const Cdb& cdb) {
   if ((cdb[4] & 0x03) > 1) return invalid_field_in_cdb(4, 1);  // obsolete
   return Transfer{};
 }
 
-ScsiResult answer_prevent_allow(LogicalUnit&, const Command&) {
+// Where the medium is not removable (RMB=0) this prevents what cannot happen.
+ScsiResult answer_prevent_allow(LogicalUnit& unit, const Command& command) {
+  LogicalUnit::Nexus* nexus = unit.nexus(command.nexus);
+  if (nexus) nexus->prevents_removal = (command.cdb[4] & 0x01) != 0;
   return ScsiResult{};
 }
 

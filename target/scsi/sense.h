@@ -70,6 +70,7 @@ inline constexpr AdditionalSense kInlineDataLengthExceeded{0x26, 0x0b};
 inline constexpr AdditionalSense kWriteProtected{0x27, 0x00};
 inline constexpr AdditionalSense kSoftwareWriteProtected{0x27, 0x02};
 inline constexpr AdditionalSense kSpaceAllocationFailed{0x27, 0x07};
+inline constexpr AdditionalSense kMediumMayHaveChanged{0x28, 0x00};
 inline constexpr AdditionalSense kPowerOnOrReset{0x29, 0x00};
 inline constexpr AdditionalSense kLogicalUnitReset{0x29, 0x03};
 inline constexpr AdditionalSense kItNexusLossOccurred{0x29, 0x07};
@@ -82,12 +83,15 @@ inline constexpr AdditionalSense kCommandSequenceError{0x2c, 0x00};
 inline constexpr AdditionalSense kCommandsClearedByAnotherInitiator{0x2f, 0x00};
 inline constexpr AdditionalSense kSanitizeCommandFailed{0x31, 0x03};
 inline constexpr AdditionalSense kSavingNotSupported{0x39, 0x00};
+inline constexpr AdditionalSense kMediumNotPresent{0x3a, 0x00};
 inline constexpr AdditionalSense kLogicalUnitFailedSelfTest{0x3e, 0x03};
+inline constexpr AdditionalSense kInquiryDataHasChanged{0x3f, 0x03};
 inline constexpr AdditionalSense kDeviceIdentifierChanged{0x3f, 0x05};
 inline constexpr AdditionalSense kReportedLunsChanged{0x3f, 0x0e};
 inline constexpr AdditionalSense kInternalTargetFailure{0x44, 0x00};
 inline constexpr AdditionalSense kSomeCommandsClearedByIscsiProtocolEvent{0x47, 0x7f};
 inline constexpr AdditionalSense kInvalidMessage{0x49, 0x00};
+inline constexpr AdditionalSense kMediumRemovalPrevented{0x53, 0x02};
 inline constexpr AdditionalSense kInsufficientRegistrationResources{0x55, 0x04};
 }  // namespace asc
 

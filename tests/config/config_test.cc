@@ -98,7 +98,7 @@ targets:
   - iqn: "iqn.2026-11.org.swiftness:vm"
     portal_groups: [7]
     digests: { header: none, data: none }
-    luns: { 1: { volume: vm-disk, read_only: true, removable: false } }
+    luns: { 1: { volume: vm-disk, read_only: true, removable: true } }
     access:
       - { initiator: "iqn.1993-08.org.debian:01:host1", luns: [1], read_only: true }
       - { initiator: "*" }
@@ -141,6 +141,7 @@ targets:
   EXPECT_EQ(target.luns[0].number, 1);
   EXPECT_EQ(target.luns[0].volume, "vm-disk");
   EXPECT_TRUE(target.luns[0].read_only);
+  EXPECT_TRUE(target.luns[0].removable);
   ASSERT_EQ(target.access.size(), 2u);
   EXPECT_EQ(target.access[0].initiator, "iqn.1993-08.org.debian:01:host1");
   EXPECT_THAT(target.access[0].luns, ElementsAre(1));
@@ -429,7 +430,7 @@ targets:
     open: true
     digests: { header: allow, data: require }
     alua: optimized
-    luns: { 0: { volume: vm-disk, removable: true } }
+    luns: { 0: vm-disk }
 )"),
       ElementsAre("9: stores.v3.auth.version: version 3 is " + no + " (use 1)",
                   "10: stores.v3.region: " + no,
@@ -440,8 +441,7 @@ targets:
                   "22: volumes.vm-disk.thin_threshold: " + no,
                   "26: targets[0].digests.header: \"allow\" is " + no + " (use none)",
                   "26: targets[0].digests.data: \"require\" is " + no + " (use none)",
-                  "27: targets[0].alua: " + no,
-                  "28: targets[0].luns.0.removable: \"true\" is " + no + " (use false)"));
+                  "27: targets[0].alua: " + no));
 }
 
 TEST(Config, ChapOfInitiatorsAndOfDiscovery) {

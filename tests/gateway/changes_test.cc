@@ -173,6 +173,12 @@ TEST_F(ChangesTest, ReadOnlyAndCreateMayChange) {
               ElementsAre("volume a: create", std::string("LUN 0 of ") + kOne + ": read-only"));
 }
 
+TEST_F(ChangesTest, ALunMayBecomeRemovable) {
+  const Changes changes = after({{"0: a", "0: { volume: a, removable: true }"}});
+  EXPECT_THAT(changes.refused, IsEmpty());
+  EXPECT_THAT(changes.report.changed, ElementsAre(std::string("LUN 0 of ") + kOne + ": removable"));
+}
+
 TEST_F(ChangesTest, TargetsComeAndGo) {
   const Changes changes = after({{":two", ":three"}});
   EXPECT_THAT(changes.refused, IsEmpty());

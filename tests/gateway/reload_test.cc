@@ -316,6 +316,14 @@ TEST_F(ReloadTest, ALogicalUnitBecomesReadOnly) {
   EXPECT_EQ(initiator->run(write10(0, pattern(512, 1)))->sense_key(), 7) << "DATA PROTECT";
 }
 
+TEST_F(ReloadTest, ALogicalUnitBecomesRemovable) {
+  start();
+  auto initiator = log_in();
+  file_.luns[kIqn] = "0: { volume: a, removable: true }";
+  EXPECT_THAT(reload().changed, ElementsAre("LUN 0 of " + kIqn + ": removable"));
+  EXPECT_EQ(initiator->run(test_unit_ready())->asc(), Asc(0x3f, 0x03));
+}
+
 TEST_F(ReloadTest, AVolumeGrowsUnderItsInitiators) {
   start();
   auto initiator = log_in(), other = log_in();
