@@ -11,7 +11,8 @@
 namespace swiftness::config {
 namespace {
 
-constexpr uint16_t kHighestLun = 255;  // SAM-5 4.7.7.2, peripheral device addressing
+constexpr uint16_t kHighestLun = 0x3fff;  // SAM-5 4.7.7.3, flat space addressing
+constexpr size_t kMostLuns = 256;
 
 class TargetReader {
  public:
@@ -99,6 +100,9 @@ std::vector<Lun> TargetReader::read_luns(Section luns, const std::string& iqn) {
     }
     if (has_lun(out, *number)) value.error(fmt::format("LUN {} is given twice", *number));
     out.push_back(read_lun(*number, value, iqn));
+  }
+  if (out.size() > kMostLuns) {
+    luns.error(fmt::format("has {} LUNs; the most are {}", out.size(), kMostLuns));
   }
   std::sort(out.begin(), out.end(), [](const Lun& a, const Lun& b) { return a.number < b.number; });
   return out;

@@ -7,6 +7,7 @@
 #include "target/iscsi/connection.h"
 #include "target/iscsi/server_state.h"
 #include "target/iscsi/session.h"
+#include "target/scsi/lun.h"
 #include "target/scsi/sense.h"
 
 namespace swiftness::iscsi {
@@ -35,7 +36,7 @@ scsi::Command to_command(const ScsiCommand& pdu, scsi::NexusId nexus) {
   scsi::Command command;
   command.nexus = nexus;
   command.tag = scsi::TaskTag(pdu.initiator_task_tag);
-  command.lun = scsi::LunField(pdu.lun);
+  command.lun = scsi::canonical(scsi::LunField(pdu.lun));
   command.attribute = attribute_of(pdu.flags);
   command.cdb = pdu.cdb;
   command.reads = (pdu.flags & ScsiCommand::kRead) != 0;

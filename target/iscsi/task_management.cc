@@ -5,6 +5,7 @@
 #include "backend/base/log.h"
 #include "target/iscsi/server_state.h"
 #include "target/iscsi/session.h"
+#include "target/scsi/lun.h"
 
 namespace swiftness::iscsi {
 namespace {
@@ -63,7 +64,7 @@ std::optional<TaskManagementResponse> Session::manage(const TaskManagementReques
 
 std::optional<uint8_t> Session::perform(const TaskManagementRequest& request,
                                         const Connection& connection) {
-  scsi::LunField lun(request.lun);
+  scsi::LunField lun = scsi::canonical(scsi::LunField(request.lun));
   uint8_t function = function_of(request);
   switch (function) {
     case kAbortTask:
@@ -100,7 +101,7 @@ std::optional<uint8_t> Session::perform(const TaskManagementRequest& request,
 // them by another connection and has not come is not in the task set yet.
 void Session::perform_level_2(const TaskManagementRequest& request, const Connection& connection,
                               TaskManagementResponse& answer) {
-  const scsi::LunField lun(request.lun);
+  const scsi::LunField lun = scsi::canonical(scsi::LunField(request.lun));
   const uint8_t function = function_of(request);
   if (function == kItNexusReset) {  // its LUN is reserved
     give_up_set(std::nullopt, request, connection);
@@ -121,7 +122,8 @@ void Session::perform_level_2(const TaskManagementRequest& request, const Connec
 
 bool Session::has_task(const TaskManagementRequest& request) const {
   auto found = tasks_.find(request.referenced_task_tag);
-  return found != tasks_.end() && found->second->command.lun == scsi::LunField(request.lun);
+  return found != tasks_.end() &&
+         found->second->command.lun == scsi::canonical(scsi::LunField(request.lun));
 }
 
 bool Session::has_task_of(scsi::LunField lun) const {
@@ -175,7 +177,7 @@ uint8_t Session::abort_task(const TaskManagementRequest& request) {
   auto found = tasks_.find(request.referenced_task_tag);
   if (found != tasks_.end()) {
     ScsiTaskPtr task = found->second;
-    if (task->command.lun != scsi::LunField(request.lun)) return kTaskDoesNotExist;
+    if (task->command.lun != scsi::canonical(scsi::LunField(request.lun))) return kTaskDoesNotExist;
     give_up(*task);
     router_->abort_task(task->command.lun, nexus_, task->command.tag);
     return kComplete;

@@ -7,18 +7,34 @@ namespace {
 
 constexpr unsigned kPeripheral = 0;  // ADDRESS METHOD, SAM-5 4.7.7.1
 constexpr unsigned kFlatSpace = 1;
-constexpr uint64_t kLowerLevels = 0x0000'ffff'ffff'ffff;
+constexpr unsigned kExtendedFlatSpace = 0xd2;      // 11b, LENGTH 01b, EXTENDED ADDRESS METHOD 2h
+constexpr unsigned kLongExtendedFlatSpace = 0xe2;  // the same with LENGTH 10b
 
 }  // namespace
 
 std::optional<uint16_t> lun_from_field(LunField field) noexcept {
-  uint64_t value = field.value();
-  if ((value & kLowerLevels) != 0) return std::nullopt;  // we have one level
-  auto method = static_cast<unsigned>(value >> 62);
-  auto rest = static_cast<uint16_t>(value >> 48 & 0x3fff);
-  if (method == kPeripheral && rest < 256) return rest;  // BUS IDENTIFIER 0
-  if (method == kFlatSpace) return rest;
-  return std::nullopt;
+  const uint64_t value = field.value();
+  const auto first = static_cast<unsigned>(value >> 56);
+  unsigned lun_bits = 14, size_bits = 16;  // of the LUN, and of the first level with it
+  if (first == kExtendedFlatSpace) {
+    lun_bits = 24;
+    size_bits = 32;
+  } else if (first == kLongExtendedFlatSpace) {
+    lun_bits = 40;
+    size_bits = 48;
+  } else if (first >> 6 != kPeripheral && first >> 6 != kFlatSpace) {
+    return std::nullopt;
+  }
+  if (value << size_bits != 0) return std::nullopt;  // we have one level
+  const uint64_t lun = value >> (64 - size_bits) & ((uint64_t{1} << lun_bits) - 1);
+  const uint64_t highest = first >> 6 == kPeripheral ? 0xff : kHighestLun;  // BUS IDENTIFIER 0
+  if (lun > highest) return std::nullopt;
+  return static_cast<uint16_t>(lun);
+}
+
+LunField canonical(LunField field) noexcept {
+  const std::optional<uint16_t> lun = lun_from_field(field);
+  return lun ? lun_to_field(*lun) : field;
 }
 
 LunField lun_to_field(uint16_t lun) noexcept {

@@ -27,7 +27,21 @@ enum SelectReport : uint8_t {  // SPC-5 6.34.1
   kNotWellKnown = 0x00,
   kWellKnown = 0x01,
   kAllAccessible = 0x02,
+  kAdministrative = 0x10,
+  kNotConglomerate = 0x11,  // those and what belongs to none of them
+  kSubsidiary = 0x12,       // of the administrative logical unit that is asked
 };
+
+bool is_known(uint8_t select_report) {
+  return select_report <= kAllAccessible ||
+         (select_report >= kAdministrative && select_report <= kSubsidiary);
+}
+
+// Of well known, administrative and subsidiary logical units there are none.
+bool lists_plain_units(uint8_t select_report) {
+  return select_report == kNotWellKnown || select_report == kAllAccessible ||
+         select_report == kNotConglomerate;
+}
 
 }  // namespace
 
@@ -189,13 +203,14 @@ asio::awaitable<ScsiResult> TaskRouter::execute(Command command, BufferList data
 
 // Every logical unit answers it, and LUN 0 does even where there is none: initiators ask there.
 bool TaskRouter::answers_report_luns(const LogicalUnit* unit, const Command& command) {
-  return command.cdb[0] == opcode::kReportLuns && (unit || command.lun == lun_to_field(0));
+  return command.cdb[0] == opcode::kReportLuns &&
+         (unit || canonical(command.lun) == lun_to_field(0));
 }
 
 std::optional<Sense> TaskRouter::check_report_luns(const Cdb& cdb) {
   std::variant<const CommandDescriptor*, Sense> found = find_command(cdb);
   if (const Sense* sense = std::get_if<Sense>(&found)) return *sense;
-  if (decode_report_luns(cdb).select_report > kAllAccessible) return invalid_field_in_cdb(2);
+  if (!is_known(decode_report_luns(cdb).select_report)) return invalid_field_in_cdb(2);
   return std::nullopt;
 }
 
@@ -203,8 +218,8 @@ ScsiResult TaskRouter::report_luns(const NexusOptions& nexus, const Command& com
   std::optional<Sense> wrong = check_report_luns(command.cdb);
   if (wrong) return check_condition(*wrong);
   ReportLunsCdb cdb = decode_report_luns(command.cdb);
-  std::vector<uint16_t> luns;  // of well known logical units there are none
-  if (cdb.select_report != kWellKnown) luns = luns_of(nexus);
+  std::vector<uint16_t> luns;
+  if (lists_plain_units(cdb.select_report)) luns = luns_of(nexus);
   // Having seen the list the nexus need not be told that it has changed.
   for (auto& [lun, unit] : units_) unit->clear(command.nexus, asc::kReportedLunsChanged);
   return parameter_data(report_luns_data(luns), cdb.allocation_length);

@@ -343,13 +343,25 @@ TEST(Config, DirtyMemoryIsEnoughForEveryVolume) {
                   "each"));
 }
 
+TEST(Config, ATargetHasUpTo256Luns) {
+  std::string luns;
+  const auto with = [](const std::string& list) {
+    return kVolumes + "targets:\n  - iqn: \"iqn.2026-11.org.swiftness:a\"\n    open: true\n" +
+           "    luns: { " + list + " }\n";
+  };
+  for (int i = 0; i < 256; ++i) luns += std::to_string(i * 64) + ": iso, ";
+  const char* too_many = "14: targets[0].luns: has 257 LUNs; the most are 256";
+  EXPECT_THAT(errors(with(luns)), testing::Not(testing::Contains(testing::HasSubstr("most are"))));
+  EXPECT_THAT(errors(with(luns + "16383: iso")), testing::Contains(too_many));
+}
+
 TEST(Config, TargetsReferToWhatIsThere) {
   EXPECT_THAT(
       errors(kVolumes + R"(targets:
   - iqn: "iqn.2026-11.org.swiftness:a"
     open: true
     portal_groups: [1, 3, 1]
-    luns: { 0: vm-dsik, 256: iso, x: iso }
+    luns: { 0: vm-dsik, 16384: iso, x: iso }
   - iqn: "iqn.2026-11.org.swiftness:a"
     open: true
     luns: { 0: vm-disk, 1: { read_only: true } }
@@ -364,8 +376,8 @@ TEST(Config, TargetsReferToWhatIsThere) {
           "14: targets[0].portal_groups[1]: there is no portal of group 3",
           "14: targets[0].portal_groups[2]: group 1 is given twice",
           "15: targets[0].luns.0: there is no volume \"vm-dsik\"; did you mean \"vm-disk\"?",
-          "15: targets[0].luns.256: \"256\" is not a LUN from 0 to 255",
-          "15: targets[0].luns.x: \"x\" is not a LUN from 0 to 255",
+          "15: targets[0].luns.16384: \"16384\" is not a LUN from 0 to 16383",
+          "15: targets[0].luns.x: \"x\" is not a LUN from 0 to 16383",
           "16: targets[1]: there is another target \"iqn.2026-11.org.swiftness:a\"",
           "18: targets[1].luns.1.volume: is missing",
           "19: targets[2].iqn: \"vm\" is not an iSCSI name "
@@ -374,7 +386,7 @@ TEST(Config, TargetsReferToWhatIsThere) {
           "21: targets[2].luns.0: volume \"vm-disk\" is LUN 0 of "
           "iqn.2026-11.org.swiftness:a already; a volume at two LUNs is not supported in "
           "this version",
-          "21: targets[2].luns.0x1: \"0x1\" is not a LUN from 0 to 255",
+          "21: targets[2].luns.0x1: \"0x1\" is not a LUN from 0 to 16383",
           "21: targets[2].luns.1: LUN 1 is given twice",
           "21: targets[2].luns.1: volume \"vm-disk\" is LUN 0 of "
           "iqn.2026-11.org.swiftness:a already; a volume at two LUNs is not supported in "

@@ -19,7 +19,28 @@ TEST(LunField, PeripheralAndFlatSpaceAddressing) {
   EXPECT_EQ(lun_from_field(LunField(0x4123'0000'0000'0000)), 0x123);
   EXPECT_EQ(lun_from_field(LunField(0x0105'0000'0000'0000)), std::nullopt) << "bus 1";
   EXPECT_EQ(lun_from_field(LunField(0xc101'0000'0000'0000)), std::nullopt) << "well known";
+  EXPECT_EQ(lun_from_field(LunField(0x8005'0000'0000'0000)), std::nullopt) << "bus, target, LUN";
   EXPECT_EQ(lun_from_field(LunField(0x0005'0001'0000'0000)), std::nullopt) << "second level";
+}
+
+TEST(LunField, ExtendedFlatSpaceAddressing) {
+  EXPECT_EQ(lun_from_field(LunField(0xd200'0005'0000'0000)), 5);
+  EXPECT_EQ(lun_from_field(LunField(0xd200'3fff'0000'0000)), 0x3fff);
+  EXPECT_EQ(lun_from_field(LunField(0xe200'0000'0123'0000)), 0x123);
+  EXPECT_EQ(lun_from_field(LunField(0xd200'4000'0000'0000)), std::nullopt) << "no unit is there";
+  EXPECT_EQ(lun_from_field(LunField(0xd201'0000'0000'0000)), std::nullopt);
+  EXPECT_EQ(lun_from_field(LunField(0xe201'0000'0005'0000)), std::nullopt);
+  EXPECT_EQ(lun_from_field(LunField(0xd200'0005'0001'0000)), std::nullopt) << "second level";
+  EXPECT_EQ(lun_from_field(LunField(0xe200'0000'0005'0001)), std::nullopt) << "second level";
+  EXPECT_EQ(lun_from_field(LunField(0xd100'0005'0000'0000)), std::nullopt) << "reserved";
+}
+
+TEST(LunField, OneUnitHasOneCanonicalForm) {
+  for (uint64_t five : {0x0005'0000'0000'0000u, 0x4005'0000'0000'0000u, 0xd200'0005'0000'0000u,
+                        0xe200'0000'0005'0000u}) {
+    EXPECT_EQ(canonical(LunField(five)).value(), 0x0005'0000'0000'0000u);
+  }
+  EXPECT_EQ(canonical(LunField(0xc101'0000'0000'0000u)).value(), 0xc101'0000'0000'0000u);
 }
 
 TEST(LunField, RoundTrips) {
@@ -46,6 +67,45 @@ TEST_F(Luns, ReportLunsListsThemByAddress) {
   EXPECT_EQ(hex(send(report_luns(0x00), {}, {}, 300).data_in), both);
 }
 
+// There are neither administrative nor subsidiary logical units.
+TEST_F(Luns, ReportLunsOfConglomerates) {
+  start();
+  EXPECT_EQ(hex(send(report_luns(0x10)).data_in), squeezed("00000000 00000000"));
+  EXPECT_EQ(hex(send(report_luns(0x11)).data_in), squeezed("00000008 00000000 0000000000000000"));
+  EXPECT_EQ(hex(send(report_luns(0x12)).data_in), squeezed("00000000 00000000"));
+}
+
+TEST_F(Luns, AreReachedInEachForm) {
+  start();
+  add_second(5);
+  for (uint64_t five : {0x0005'0000'0000'0000u, 0x4005'0000'0000'0000u, 0xd200'0005'0000'0000u,
+                        0xe200'0000'0005'0000u}) {
+    Command sent = command(kInquiry, 0, nexus_, 0);
+    sent.lun = LunField(five);
+    auto flight = begin(sent);
+    ASSERT_TRUE(flight->done());
+    EXPECT_EQ(hex(flight->result->data_in).substr(0, 2), "00") << std::hex << five;
+  }
+  Command elsewhere = command(kInquiry, 0, nexus_, 6);
+  EXPECT_EQ(hex(begin(elsewhere)->result->data_in).substr(0, 2), "7f");
+}
+
+TEST_F(Luns, AsManyAsATargetMayHaveAreListed) {
+  std::vector<std::unique_ptr<MemoryDevice>> devices;
+  for (uint16_t i = 0; i < 256; ++i) {
+    devices.push_back(std::make_unique<MemoryDevice>(io_.get_executor(), 8));
+    router_.add(static_cast<uint16_t>(i * 64),
+                std::make_unique<LogicalUnit>(*devices.back(), LogicalUnitOptions{}));
+  }
+  nexus_ = log_in();
+  const std::string data = hex(send(cdb({0xa0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0})).data_in);
+  EXPECT_EQ(data.size(), 2 * (8 + 256 * 8));
+  EXPECT_EQ(data.substr(0, 16), squeezed("00000800 00000000"));
+  EXPECT_EQ(data.substr(data.size() - 16), "7fc0000000000000") << "flat space";
+  std::destroy_at(&router_);
+  std::construct_at(&router_);
+}
+
 TEST_F(Luns, ReportLunsIsCutToTheAllocationLength) {
   start();
   EXPECT_EQ(hex(send(report_luns(0, 6)).data_in), squeezed("00000008 0000"));
@@ -54,7 +114,10 @@ TEST_F(Luns, ReportLunsIsCutToTheAllocationLength) {
 
 TEST_F(Luns, ReportLunsRejectsReportsItDoesNotKnow) {
   start();
-  EXPECT_EQ(hex(send(report_luns(0x10)).sense),
+  for (int reserved : {0x03, 0x0f, 0x13, 0xff}) {
+    EXPECT_EQ(sense_of(report_luns(reserved)), "05/24/00");
+  }
+  EXPECT_EQ(hex(send(report_luns(0x03)).sense),
             squeezed("70 00 05 00000000 0a 00000000 2400 00 c00002"));
 }
 
