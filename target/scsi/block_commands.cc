@@ -25,7 +25,8 @@ constexpr size_t kLbaStatusHeader = 8;
 constexpr size_t kLbaStatusDescriptor = 16;
 constexpr uint8_t kMapped = 0;
 constexpr uint8_t kDeallocated = 1;
-constexpr uint32_t kAllocationLookBytes = 256 << 20;  // of the medium that one command looks at
+constexpr uint32_t kAllocationLookBytes = 256 << 20;  // of the medium that is looked at, at once
+constexpr int kMostLooks = 16;                        // of one command
 
 std::string_view name_of(const Cdb& cdb) {
   std::variant<const CommandDescriptor*, Sense> found = find_command(cdb);
@@ -74,6 +75,29 @@ void log_exception(std::exception_ptr failure) {
   } catch (const std::exception& e) {
     log::error("a command with IMMED: unexpected exception: {}", e.what());
   }
+}
+
+// Looks on as long as nothing is mapped, which is cheap.
+Async<std::vector<AllocationPiece>> look_at_allocation(BlockDevice& device, Lba first) {
+  const Geometry geometry = device.geometry();
+  const uint64_t most = blocks_in(kAllocationLookBytes, geometry);
+  std::vector<AllocationPiece> out;
+  for (int looks = 0; looks < kMostLooks && first.value() < geometry.blocks.value(); ++looks) {
+    const uint64_t left = geometry.blocks.value() - first.value();
+    const BlockRange range{first, BlockCount(std::min(most, left))};
+    Result<std::vector<AllocationPiece>> pieces = co_await device.allocation(range);
+    if (!pieces) co_return pieces.error();
+    for (const AllocationPiece& piece : *pieces) {
+      if (!out.empty() && out.back().mapped == piece.mapped) {
+        out.back().range.count += piece.range.count;
+      } else {
+        out.push_back(piece);
+      }
+    }
+    if (out.size() > 1 || out.front().mapped) break;
+    first = range.first + range.count;
+  }
+  co_return out;
 }
 
 asio::awaitable<ScsiResult> flush(LogicalUnit& unit, Command command, bool immed) {
@@ -278,11 +302,8 @@ Checked check_get_lba_status(const LogicalUnit& unit, const Cdb& cdb) {
 asio::awaitable<ScsiResult> run_get_lba_status(LogicalUnit& unit, Command command, BufferList,
                                                TicketPtr) {
   GetLbaStatusCdb get = decode_get_lba_status(command.cdb);
-  Geometry geometry = unit.geometry();
-  uint64_t blocks = std::min<uint64_t>((geometry.blocks - BlockCount(get.first.value())).value(),
-                                       blocks_in(kAllocationLookBytes, geometry));
-  BlockRange range{get.first, BlockCount(blocks)};
-  Result<std::vector<AllocationPiece>> pieces = co_await unit.device().allocation(range);
+  Result<std::vector<AllocationPiece>> pieces =
+      co_await look_at_allocation(unit.device(), get.first);
   if (!pieces) co_return failed(unit, command, pieces.error(), MediumAccess::read);
   size_t room = get.allocation_length < kLbaStatusHeader
                     ? 0

@@ -49,6 +49,22 @@ TEST_F(ReadCapacity, LbaStatusDescribesTheRestOfTheDisk) {
   EXPECT_EQ(sense_of(beyond), "05/21/00");
 }
 
+TEST_F(ReadCapacity, LbaStatusLooksOnWhileNothingIsMapped) {
+  MemoryDevice large(io_.get_executor(), 200'000, 4096);  // 65,536 blocks are looked at, at once
+  large.report_holes();
+  router_.add(1, std::make_unique<LogicalUnit>(large, LogicalUnitOptions{}));
+  start();
+  const auto status = [this] { return hex(send(get_lba_status(0, 120), {}, {}, 1).data_in); };
+  EXPECT_EQ(sense_of(kTestUnitReady, {}, {}, 1), "06/29/00");
+  EXPECT_EQ(status(), squeezed("00000014 00000000 0000000000000000 00030d40 01 000000"));
+  EXPECT_EQ(sense_of(cdb({0x2a, 0, 0, 0x02, 0x49, 0xf0, 0, 0, 1}), pattern(4096, 1), {}, 1), kGood);
+  EXPECT_EQ(status(), squeezed("00000034 00000000 0000000000000000 000249f0 01 000000"
+                               "00000000000249f0 00000001 00 000000"
+                               "00000000000249f1 0000b60f 01 000000"));
+  std::destroy_at(&router_);
+  std::construct_at(&router_);
+}
+
 TEST(ReadCapacityData, Of4096ByteBlocks) {
   Geometry geometry{4096, BlockCount(256), Uuid{}};
   EXPECT_EQ(hex(read_capacity10_data(geometry)), squeezed("000000ff 00001000"));
