@@ -124,6 +124,7 @@ void Gateway::place(Served& served) {
   if (at.target == nullptr || !served.volume->is_known()) return;
   scsi::LogicalUnitOptions options;
   options.read_only = at.lun.read_only;
+  options.soft_threshold = served.volume->wanted().soft_threshold();
   // As sessions name the port they came by. All ports are one target port group: this gateway.
   for (uint16_t group : at.target->portal_groups) {
     options.target_ports.push_back({fmt::format("{},t,0x{:04x}", at.target->iqn, group), group, 1});

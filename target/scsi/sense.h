@@ -79,6 +79,7 @@ inline constexpr AdditionalSense kRegistrationsPreempted{0x2a, 0x05};
 inline constexpr AdditionalSense kCapacityChanged{0x2a, 0x09};
 inline constexpr AdditionalSense kCommandSequenceError{0x2c, 0x00};
 inline constexpr AdditionalSense kCommandsClearedByAnotherInitiator{0x2f, 0x00};
+inline constexpr AdditionalSense kThinProvisioningSoftThresholdReached{0x38, 0x07};
 inline constexpr AdditionalSense kSavingNotSupported{0x39, 0x00};
 inline constexpr AdditionalSense kLogicalUnitFailedSelfTest{0x3e, 0x03};
 inline constexpr AdditionalSense kDeviceIdentifierChanged{0x3f, 0x05};
