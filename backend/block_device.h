@@ -4,8 +4,10 @@
 // All calls are made on the shard that owns the device and resume there.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,9 +51,15 @@ struct AllocationPiece {
 
 struct Usage {
   ByteCount capacity;
-  ByteCount mapped;         // bytes that were written and not unmapped
-  ByteCount unsafe;         // acknowledged, not yet in the store
-  Duration unsafe_since{};  // age of the oldest such byte; zero when there is none
+  ByteCount mapped;  // of the disk's blocks written and not unmapped; never less than there are
+  ByteCount unsafe;  // acknowledged, not yet in the store
+  Duration unsafe_since{};           // age of the oldest such byte; zero when there is none
+  std::optional<ByteCount> quota{};  // no more than this is to be mapped; nothing: no such limit
+
+  ByteCount available() const noexcept {  // what may be mapped yet
+    const ByteCount limit = quota ? std::min(*quota, capacity) : capacity;
+    return limit - std::min(mapped, limit);
+  }
 };
 
 // What came of a prefetch: the whole range is in the cache, or what of it there was room for.
@@ -92,9 +100,14 @@ class BlockDevice {
   virtual Async<BufferList> read(BlockRange range) = 0;
 
   // Takes the buffers over; nobody writes to them afterwards. May wait while the device's write
-  // buffer is full. Atomic: after a crash all of it is there or none.
+  // buffer is full. Atomic: after a crash all of it is there or none. ErrorCode::out_of_space: it
+  // would have mapped more than the quota allows, or the store is full; nothing was written.
   virtual Async<void> write(BlockRange range, BufferList data, Durability durability,
                             TicketPtr ticket) = 0;
+
+  // Is there room to write the whole range? For those who write it piece by piece; whoever maps
+  // other blocks meanwhile may take it. Otherwise ErrorCode::out_of_space.
+  virtual Async<void> room_for(BlockRange, TicketPtr) { co_return Result<void>(); }
 
   // The ranges read back as zeros; as durable as a write.
   virtual Async<void> unmap(std::vector<BlockRange> ranges, TicketPtr ticket) = 0;

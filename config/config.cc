@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 
 constexpr ByteCount kMiB{1ULL << 20}, kTiB{1ULL << 40};
 constexpr ByteCount kLargestVolume{64ULL << 40};
+constexpr ByteCount kLeastQuota{1ULL << 10};
 constexpr ByteCount kLeastReadCache{64ULL << 20};
 constexpr ByteCount kLeastJournal{64ULL << 20};
 constexpr ByteCount kDefaultJournal{1ULL << 30};
@@ -203,6 +204,25 @@ void read_read_cache(Section& volume, const Config& config, Volume& out) {
   out.read_cache = size;
 }
 
+// quota: 500GiB, threshold: 90%
+void read_quota(Section& volume, Volume& out) {
+  if (volume.has("quota")) {
+    ByteCount quota;
+    volume.size("quota", quota, {kLeastQuota, kLargestVolume});
+    out.quota = quota;
+  }
+  std::optional<Value> threshold = volume.find("threshold");
+  std::optional<std::string> text = threshold ? threshold->text() : std::nullopt;
+  if (!text) return;
+  std::optional<uint32_t> percent = parse_percent(*text);
+  if (!percent || *percent < 1 || *percent > 99) {
+    threshold->error(fmt::format("\"{}\" is not from 1% to 99%", *text));
+  } else if (!volume.has("quota")) {
+    threshold->error("is a part of the quota, and there is none");
+  }
+  out.threshold = percent.value_or(out.threshold);
+}
+
 Volume read_volume(const std::string& name, Section volume, const Config& config) {
   Volume out;
   out.name = name;
@@ -221,8 +241,7 @@ Volume read_volume(const std::string& name, Section volume, const Config& config
   read_read_cache(volume, config, out);
   volume.only("compression", "none");
   volume.unsupported("encryption");
-  volume.unsupported("quota");
-  volume.unsupported("thin_threshold");
+  read_quota(volume, out);
   volume.finish();
   return out;
 }
@@ -264,6 +283,11 @@ std::vector<Volume> read_volumes(Section volumes, const Config& config) {
     out.push_back(std::move(volume));
   }
   return out;
+}
+
+std::optional<ByteCount> Volume::soft_threshold() const noexcept {
+  if (!quota) return std::nullopt;
+  return ByteCount(quota->value() / 100 * threshold + quota->value() % 100 * threshold / 100);
 }
 
 const Volume* Config::find_volume(std::string_view name) const noexcept {

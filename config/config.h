@@ -67,6 +67,11 @@ struct Volume {
   bool durable_in_journal = true;      // durability: journal; otherwise store
   std::optional<Journal> journal;      // nothing: none
   std::optional<ByteCount> read_cache;  // size of its file in state_dir/cache; nothing: no file
+  std::optional<ByteCount> quota;       // most of the disk that may be mapped; nothing: all of it
+  uint32_t threshold = 90;              // percent of the quota: more is told to initiators
+
+  // What of the disk that is, in bytes; nothing: there is no quota.
+  std::optional<ByteCount> soft_threshold() const noexcept;
   friend bool operator==(const Volume&, const Volume&) = default;
 };
 

@@ -87,6 +87,13 @@ std::optional<ByteCount> parse_size(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<uint32_t> parse_percent(std::string_view text) {
+  if (!text.ends_with('%')) return std::nullopt;
+  std::optional<uint64_t> number = parse_number(text.substr(0, text.size() - 1));
+  if (!number || *number > 100) return std::nullopt;
+  return static_cast<uint32_t>(*number);
+}
+
 std::string to_string(ByteCount size) {
   for (const SizeUnit& unit : kSizeUnits) {
     uint64_t whole = size.value() >> unit.shift;

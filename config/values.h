@@ -17,6 +17,8 @@ namespace swiftness::config {
 std::optional<ByteCount> parse_size(std::string_view text);
 std::string to_string(ByteCount size);  // in the largest unit that divides it: "100GiB", "4097B"
 
+std::optional<uint32_t> parse_percent(std::string_view text);  // "90%"
+
 // "250ms", "25s", "2m", "1h".
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 std::string to_string(std::chrono::milliseconds duration);

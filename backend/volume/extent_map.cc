@@ -240,6 +240,7 @@ void ExtentMap::put(uint64_t number, uint32_t first, uint32_t sectors, uint64_t 
     } else {
       tell_died(hidden, to - from);
     }
+    if (!known && hidden == 0) overcounted_.insert(number);
     add(from, to, known || hidden != 0);
   };
   uint32_t at = first;
@@ -417,6 +418,37 @@ void ExtentMap::shrink() {
 void ExtentMap::forget_if_empty(uint64_t number) {
   auto it = pages_.find(number);
   if (it != pages_.end() && !it->second.base && it->second.changes.empty()) pages_.erase(it);
+}
+
+std::vector<uint64_t> ExtentMap::overcounted(size_t most) {
+  std::vector<uint64_t> out;
+  for (auto it = overcounted_.begin(); it != overcounted_.end() && out.size() < most;) {
+    auto page = pages_.find(*it);
+    const bool is_so = page != pages_.end() && !index_.at(*it).none() &&
+                       std::ranges::any_of(page->second.changes,
+                                           [](const Entry& entry) { return !entry.counted(); });
+    if (is_so) out.push_back(*it);
+    it = is_so ? std::next(it) : overcounted_.erase(it);
+  }
+  return out;
+}
+
+// A run that has an entry has it as not counted: it goes into the next one again, for what is told
+// now must not be told once more after a crash.
+void ExtentMap::settle(uint64_t number) {
+  auto it = pages_.find(number);
+  if (it == pages_.end() || !known(number)) return;
+  Page& page = it->second;
+  bool any = false;
+  for (Entry& entry : page.changes) {
+    if (entry.counted()) continue;
+    if (page.base) tell_died(*page.base, entry.first, entry.sectors());
+    entry.bits |= Entry::kCounted;
+    entry.bits &= ~Entry::kSaved;
+    any = true;
+  }
+  if (any) note_change(number, page);
+  overcounted_.erase(number);
 }
 
 void ExtentMap::bury(MapPlace place, const Leaf& leaf) {
@@ -600,6 +632,7 @@ void ExtentMap::restore(const Run& run, uint64_t object) {
       const uint32_t flags = Entry::kSaved | (change.counted ? Entry::kCounted : 0);
       splice(page.changes, change.first, change.first + change.sectors,
              {Entry{change.first, change.sectors | flags, change.packed}});
+      if (!change.counted) overcounted_.insert(changed.page);
     }
     entries_ += page.changes.size();
     if (page.since == 0) page.since = runs_;

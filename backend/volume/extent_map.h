@@ -15,6 +15,7 @@
 #include <list>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "backend/base/units.h"
@@ -84,6 +85,11 @@ class ExtentMap {
   // To free the memory of many pages at once takes long: some of what was erased, less each time.
   // True: there is more.
   bool free_some();
+
+  // Pages, at most so many, whose leaves writes have hidden parts of without knowing them: what
+  // died there is not told yet. settle() tells it, when the page is known.
+  std::vector<uint64_t> overcounted(size_t most);
+  void settle(uint64_t page);
 
   // Leaves of erased pages. Whoever loaded one says so; the ledger learns what died with it.
   const std::vector<MapPlace>& detached() const noexcept { return detached_; }
@@ -188,10 +194,11 @@ class ExtentMap {
   const ByteCount leaf_memory_limit_;
   std::list<uint64_t> by_use_;  // pages with a loaded leaf, the last used first
 
-  uint64_t entries_ = 0;             // changes of all pages
-  uint64_t runs_ = 1;                // the serial of the next
-  std::vector<uint64_t> unsaved_;    // pages with changes that no run has
-  std::vector<Run::Erased> erased_;  // since the last run
+  uint64_t entries_ = 0;                      // changes of all pages
+  std::unordered_set<uint64_t> overcounted_;  // pages that have uncounted changes, and may be more
+  uint64_t runs_ = 1;                         // the serial of the next
+  std::vector<uint64_t> unsaved_;             // pages with changes that no run has
+  std::vector<Run::Erased> erased_;           // since the last run
 
   std::optional<std::vector<Changed>> noted_;  // while somebody wants to know
 };

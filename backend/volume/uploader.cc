@@ -98,6 +98,11 @@ Task Uploader::upload(Sequence sequence) {
                    done.error().message());
     }
     trouble_ = done.error().message();
+    if (done.error().code() != ErrorCode::out_of_space) {
+      full_since_.reset();
+    } else if (!full_since_) {
+      full_since_ = now();
+    }
     on_progress_(0);
     co_await stopping_event_.wait_for(pause);
     pause = std::min(pause * 2, kLongestPause);
@@ -207,6 +212,7 @@ void Uploader::arrived(Sequence sequence) {
   }
   if (!trouble_.empty()) log::info("volume {}: uploads go on", objects_.descriptor.name);
   trouble_.clear();
+  full_since_.reset();
   start_uploads();
   on_progress_(released);
 }

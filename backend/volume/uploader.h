@@ -62,6 +62,8 @@ class Uploader {
   uint64_t parked_bytes() const noexcept { return parked_bytes_; }
 
   const std::string& trouble() const noexcept { return trouble_; }  // empty: all is well
+  // Since when the store says that it is full; nothing: it does not.
+  std::optional<TimePoint> full_since() const noexcept { return full_since_; }
 
   void stop();  // no more tries; chunks not yet there are left as a crash would leave them
 
@@ -97,6 +99,7 @@ class Uploader {
   uint64_t started_bytes_ = 0;  // of them, not yet there
   uint64_t parked_bytes_ = 0;
   std::string trouble_;
+  std::optional<TimePoint> full_since_;
 };
 
 }  // namespace swiftness

@@ -47,6 +47,7 @@ Volume::Volume(Executor executor, ObjectStore& store, VolumeDescriptor descripto
       changed_(executor),
       size_(descriptor.created_size),
       root_size_(descriptor.created_size),
+      quota_(options_.quota),
       uploader_(
           objects_, gate_,
           Uploader::Options{options_.uploads_in_flight, options_.retry_pause,
@@ -136,6 +137,7 @@ Async<void> Volume::attach() {
     Result<void> still_ours = co_await verify_ownership_once();
     if (still_ours) break;
   }
+  co_await count_metadata();
   if (quitting_) co_return offline(state_);
   become(DeviceState::online);
   if (checkpoint_due()) start_checkpoint();
@@ -151,6 +153,7 @@ void Volume::start_log(Era era, RecoveredLog log) {
   eras_ = std::move(log.eras);
   eras_.begin(era, log.end.last.next(), log.base.next_object);
   size_ = root_size_ = log.base.size;
+  metadata_ = SectorCount(0);
   position_ = log.position;
   last_hash_ = log.end.header_hash;
   verified_ = log.end.last;
@@ -399,6 +402,11 @@ Async<void> Volume::admit(uint64_t bytes, size_t extents, TicketPtr ticket) {
       outcome = given_up();
       break;
     }
+    if (bytes > 0 && uploader_.full_since() &&
+        now() - *uploader_.full_since() >= options_.full_for_good) {
+      outcome = Error(ErrorCode::out_of_space, uploader_.trouble());
+      break;
+    }
     if (waiting_for_room_.front() == me && has_room()) break;
     // Nothing makes room but what is uploaded.
     seal_wanted_ = true;
@@ -443,8 +451,12 @@ Async<void> Volume::write_online(SectorRange sectors, BufferList data, Durabilit
   if (data.size() > ChunkBuilder::kMostWriteBytes) {
     co_return Error(ErrorCode::invalid, "a single write of more than 8 MiB");
   }
-  Result<void> admitted = co_await admit(data.size(), 1, ticket);
-  if (!admitted) co_return admitted;
+  do {
+    Result<void> room = co_await find_room(sectors, ticket);
+    if (!room) co_return room;
+    Result<void> admitted = co_await admit(data.size(), 1, ticket);
+    if (!admitted) co_return admitted;
+  } while (!is_within_quota(sectors));  // any more: others wrote while it waited
 
   sequence_write(sectors.first, data);
   const LogPosition position = position_;
@@ -820,7 +832,10 @@ Task Volume::bury_detached() {
       continue;
     }
     Result<void> buried = co_await mapping_->loader.bury_one();
-    if (buried) continue;
+    if (buried) {
+      changed_.notify_all();  // there is more room in the quota
+      continue;
+    }
     log::warning("volume {}: counting what was erased, will try again: {}",
                  objects_.descriptor.name, buried.error().message());
     co_await changed_.wait_for(options_.retry_pause);
@@ -861,7 +876,8 @@ Async<std::vector<AllocationPiece>> Volume::allocation(BlockRange range) {
 Usage Volume::usage() const {
   Usage out;
   out.capacity = size_;
-  if (mapping_) out.mapped = ByteCount(mapping_->map.mapped().value() * kSectorBytes);
+  if (mapping_) out.mapped = ByteCount(mapped().value() * kSectorBytes);
+  out.quota = quota_;
   out.unsafe = ByteCount(dirty_bytes_);
   const TimePoint at = now();
   if (auto oldest = uploader_.oldest()) {

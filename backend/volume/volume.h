@@ -59,6 +59,10 @@ struct VolumeOptions {
   CollectorOptions collector;       // its chunk_bytes is set to the one above
   ByteCount read_memory{64 << 20};  // data read lately and read ahead
   std::optional<ReadCacheOptions> read_cache;
+  std::optional<ByteCount> quota;  // see set_quota()
+  // A store that has said for so long that it is full is taken at its word: writes that do not fit
+  // into the write buffer any more fail, instead of waiting for it.
+  Duration full_for_good = std::chrono::seconds(20);
 };
 
 struct VolumeStatus {
@@ -107,6 +111,10 @@ class Volume final : public BlockDevice {
   // has the old one, but may have the new one at the next attach. Waits as long as the store does.
   Async<void> grow(ByteCount size);
 
+  // Writes that would make more than this of the disk mapped fail with out_of_space. Less than is
+  // mapped already is as good as no room.
+  void set_quota(std::optional<ByteCount> quota);
+
   VolumeStatus status() const;
 
   Geometry geometry() const noexcept override;
@@ -114,6 +122,7 @@ class Volume final : public BlockDevice {
   Async<BufferList> read(BlockRange range) override;
   Async<void> write(BlockRange range, BufferList data, Durability durability,
                     TicketPtr ticket) override;
+  Async<void> room_for(BlockRange range, TicketPtr ticket) override;
   Async<void> unmap(std::vector<BlockRange> ranges, TicketPtr ticket) override;
   bool copies() const noexcept override { return true; }
   Async<void> copy(BlockRange from, Lba to, TicketPtr ticket) override;
@@ -166,6 +175,12 @@ class Volume final : public BlockDevice {
   bool fits_in_buffer(uint64_t bytes, size_t extents) const;
   uint64_t buffered() const noexcept { return dirty_bytes_ - uploader_.parked_bytes(); }
   Duration seal_age() const;
+
+  // volume_quota.cc
+  SectorCount mapped() const;
+  bool is_within_quota(SectorRange sectors);
+  Async<void> find_room(SectorRange sectors, TicketPtr ticket);
+  Task count_metadata();
 
   // volume_journal.cc
   Async<void> open_own_journal();
@@ -232,6 +247,8 @@ class Volume final : public BlockDevice {
   EraHistory eras_;
   ByteCount size_;
   ByteCount root_size_;  // what the next root says: larger than size_ while the disk grows
+  std::optional<ByteCount> quota_;
+  SectorCount metadata_;  // of what is mapped, that much is no part of the disk
   std::unique_ptr<Mapping> mapping_;
   ChunkBuilder builder_;
   TimePoint opened_at_{};        // when the first entry of the builder came

@@ -28,12 +28,17 @@ Async<void> Volume::copy(BlockRange from, Lba to, TicketPtr ticket) {
 }
 
 Async<void> Volume::share(SectorRange from, Sector to, TicketPtr ticket) {
+  const SectorRange target{to, from.count};
+  Result<void> room = co_await find_room(target, ticket);
+  if (!room) co_return room;
   Result<void> admitted = co_await admit(0, 1, ticket);
   if (!admitted) co_return admitted;
   Result<std::vector<ExtentMap::Piece>> pieces = co_await look_up(from);
   auto pending = [](const ExtentMap::Piece& piece) { return piece.at && piece.at->pending(); };
-  while (pieces && std::ranges::any_of(*pieces, pending)) {
-    seal();
+  while (pieces && (!is_within_quota(target) || std::ranges::any_of(*pieces, pending))) {
+    if (!builder_.empty()) seal();
+    room = co_await find_room(target, ticket);
+    if (!room) co_return room;
     pieces = co_await look_up(from);
   }
   if (!pieces) co_return pieces.error();

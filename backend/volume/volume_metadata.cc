@@ -30,6 +30,7 @@ Async<Bytes> Volume::load_metadata(MetadataKey key) {
     if (length > kMostMetadata)
       co_return Error(ErrorCode::corrupt, "metadata of no possible length");
     if (sectors_for(length) <= sectors_for(known)) {
+      co_await count_metadata();
       std::span<const std::byte> record = stored.bytes().subspan(kLengthBytes, length);
       co_return Bytes(record.begin(), record.end());
     }
@@ -42,13 +43,18 @@ Async<void> Volume::store_metadata(MetadataKey key, Bytes record) {
     co_return Error(ErrorCode::invalid, fmt::format("metadata of {} bytes: more than {}",
                                                     record.size(), kMostMetadata));
   }
+  Result<void> online = check_online();
+  if (!online) co_return online;
   const SectorCount sectors = sectors_for(record.size());
   Bytes stored(sectors.value() * kSectorBytes);
   store_le<uint32_t>(stored.data(), static_cast<uint32_t>(record.size()));
   std::ranges::copy(record, stored.begin() + kLengthBytes);
   BufferList data(Buffer::own(std::move(stored)));
-  co_return co_await write_online({place_of(key), sectors}, std::move(data), Durability::flushed,
-                                  nullptr);
+  co_await count_metadata();  // its leaf is known then, and what the write replaces
+  Result<void> stored_it = co_await write_online({place_of(key), sectors}, std::move(data),
+                                                 Durability::flushed, nullptr);
+  co_await count_metadata();
+  co_return stored_it;
 }
 
 }  // namespace swiftness

@@ -216,7 +216,9 @@ int print_volume(const admin::VolumeReport& volume) {
       {"Block size", volume.block_size == 0 ? "" : fmt::format("{} bytes", volume.block_size)},
       {"Served as", lun_of(volume)}};
   if (volume.state == "online") {
+    rows.push_back({"Quota", volume.quota == 0 ? "none" : human_size(volume.quota)});
     rows.push_back({"Used", human_size(volume.mapped)});
+    rows.push_back({"Available", human_size(volume.available)});
     rows.push_back({"Not stored yet", fmt::format("{}, for {:.1f} s", human_size(volume.unsafe),
                                                   volume.unsafe_seconds)});
     rows.push_back(

@@ -149,6 +149,13 @@ void Comparison::volume(const config::Volume& was, const config::Volume& is) {
   fixed(was.read_cache, is.read_cache, key + ".read_cache");
   if (was.create != is.create) changed(fmt::format("volume {}: create", is.name));
   if (was.size != is.size) size(was, is);
+  if (was.quota != is.quota) {
+    changed(fmt::format("volume {}: {}", is.name,
+                        is.quota ? "quota " + config::to_string(*is.quota) : "no quota"));
+  }
+  if (was.threshold != is.threshold) {
+    changed(fmt::format("volume {}: threshold {}%", is.name, is.threshold));
+  }
 }
 
 void Comparison::size(const config::Volume& was, const config::Volume& is) {

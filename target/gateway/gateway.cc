@@ -125,6 +125,7 @@ void Gateway::place(Served& served) {
   scsi::LogicalUnitOptions options;
   options.read_only = at.lun.read_only;
   options.removable = at.lun.removable;
+  options.soft_threshold = served.volume->wanted().soft_threshold();
   // As sessions name the port they came by. All ports are one target port group: this gateway.
   for (uint16_t group : at.target->portal_groups) {
     options.target_ports.push_back({fmt::format("{},t,0x{:04x}", at.target->iqn, group), group, 1});

@@ -146,6 +146,7 @@ void Gateway::update(Served& served) {
   }
   if (wanted != nullptr) {
     served.volume->want(*wanted);
+    if (served.unit != nullptr) served.unit->set_soft_threshold(wanted->soft_threshold());
     return;
   }
   served.leaving = true;

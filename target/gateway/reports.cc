@@ -72,6 +72,8 @@ admin::VolumeReport Gateway::report(const Served& served) const {
     out.state = to_string(status.state);
   }
   out.mapped = status.usage.mapped.value();
+  out.quota = status.usage.quota.value_or(ByteCount(0)).value();
+  out.available = status.usage.available().value();
   out.unsafe = status.usage.unsafe.value();
   out.unsafe_seconds = std::chrono::duration<double>(status.usage.unsafe_since).count();
   out.epoch = status.epoch;

@@ -56,6 +56,7 @@ void ServedVolume::start() {
 void ServedVolume::become_known(const VolumeDescriptor& descriptor) {
   if (volume_) return;
   VolumeOptions options = options_;
+  options.quota = wanted_.quota;
   if (wanted_.journal && memory_ != nullptr) {
     const auto& [size, device] = *wanted_.journal;
     journal_ = device ? std::make_unique<JournalFile>(*device)
@@ -203,6 +204,9 @@ Result<void> ServedVolume::check_against_configuration(const VolumeDescriptor& f
 void ServedVolume::want(const config::Volume& wanted) {
   wanted_.create = wanted.create;
   wanted_.size = wanted.size;
+  wanted_.quota = wanted.quota;
+  wanted_.threshold = wanted.threshold;
+  if (volume_) volume_->set_quota(wanted_.quota);
   if (is_online()) {
     if (!is_growing_) gate_.spawn("grow " + wanted_.name, grow_as_wanted());
   } else if (std::exchange(is_misconfigured_, false)) {

@@ -71,7 +71,7 @@ Checked check_request_sense(const LogicalUnit&, const Cdb& cdb) {
 ScsiResult answer_request_sense(LogicalUnit& unit, const Command& command) {
   RequestSenseCdb request = decode_request_sense(command.cdb);
   LogicalUnit::Nexus* nexus = unit.nexus(command.nexus);
-  std::optional<Sense> attention = nexus ? nexus->attentions.take() : std::nullopt;
+  std::optional<Sense> attention = nexus ? unit.take_attention(*nexus) : std::nullopt;
   Sense sense = attention ? *attention : unit.sense_now();
   SenseFormat format = request.descriptor_format ? SenseFormat::descriptor : SenseFormat::fixed;
   ScsiResult result = parameter_data(encode(sense, format), request.allocation_length);

@@ -28,10 +28,12 @@ Buffer repeat(std::span<const std::byte> block, uint64_t size) {
   return out;
 }
 
-// Piece by piece: after a failure some of the range has the new data, as with any WRITE SAME. The
-// pieces share one buffer.
+// Piece by piece: after a failure some of the range has the new data, as with any WRITE SAME; but
+// for one that finds no room from the first. The pieces share one buffer.
 Async<void> write_repeated(BlockDevice& device, BlockRange range, std::span<const std::byte> block,
                            Durability durability, TicketPtr ticket) {
+  Result<void> room = co_await device.room_for(range, ticket);
+  if (!room) co_return room;
   const uint64_t total = range.count.value() * block.size();
   const Buffer piece = repeat(block, total);
   for (uint64_t done = 0; done < total;) {

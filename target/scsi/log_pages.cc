@@ -73,9 +73,11 @@ Bytes supported_log_pages(bool with_subpages) {  // SPC-5 7.3.13, 7.3.14
 }
 
 // Counts are in the unit that VPD page B2h gives (SBC-4 6.4.5).
-Bytes resource_count(ByteCount bytes, const Geometry& geometry) {
-  const uint64_t unit = uint64_t{geometry.block_size} << provisioning_exponent(geometry);
-  const uint64_t count = (bytes.value() + unit - 1) / unit;
+uint64_t provisioning_unit(const Geometry& geometry) {
+  return uint64_t{geometry.block_size} << provisioning_exponent(geometry);
+}
+
+Bytes resource_count(uint64_t count) {
   Bytes value(8);
   store_be(&value[0],
            static_cast<uint32_t>(std::min<uint64_t>(count, std::numeric_limits<uint32_t>::max())));
@@ -84,11 +86,12 @@ Bytes resource_count(ByteCount bytes, const Geometry& geometry) {
 }
 
 std::variant<Bytes, Sense> provisioning(const LogSenseCdb& cdb, const LogValues& values) {
-  const ByteCount capacity(values.geometry.blocks.value() * values.geometry.block_size);
-  const ByteCount mapped = std::min(values.mapped, capacity);
+  // Part of a unit counts as used, and as no room.
+  const uint64_t unit = provisioning_unit(values.geometry);
+  const uint64_t used = std::min(values.usage.mapped, values.usage.capacity).value();
   PageBuilder page(kProvisioningPage, cdb.parameter_pointer);
-  page.add(0x0001, kBinaryList, resource_count(capacity - mapped, values.geometry));  // available
-  page.add(0x0002, kBinaryList, resource_count(mapped, values.geometry));             // used
+  page.add(0x0001, kBinaryList, resource_count(values.usage.available().value() / unit));
+  page.add(0x0002, kBinaryList, resource_count((used + unit - 1) / unit));
   return std::move(page).finish();
 }
 

@@ -27,7 +27,7 @@ struct CommandStatistics {
 struct LogValues {
   CommandStatistics statistics{};
   Geometry geometry{};
-  ByteCount mapped{};
+  Usage usage{};
 };
 
 // What LOG SENSE answers, whole; or why it does not.

@@ -7,9 +7,11 @@
 #include <variant>
 
 #include "backend/base/check.h"
+#include "backend/base/log.h"
 #include "target/scsi/backend_error.h"
 #include "target/scsi/cdb.h"
 #include "target/scsi/command_table.h"
+#include "target/scsi/limits.h"
 #include "target/scsi/sense.h"
 
 namespace swiftness::scsi {
@@ -132,11 +134,11 @@ TransferPlan LogicalUnit::plan(const Command& command) noexcept {
     return ends_with(check_condition(illegal_request(asc::kInvalidMessage)));
   }
 
-  notice_capacity();
+  notice_changes();
   Examined examined = examine(command, *from);
   unsigned traits = examined.command ? examined.command->traits : kNone;
   if ((traits & kIgnoresUnitAttention) == 0) {
-    std::optional<Sense> attention = from->attentions.take();
+    std::optional<Sense> attention = take_attention(*from);
     if (attention) {
       TransferPlan plan = ends_with(in_sense_format(check_condition(*attention)));
       plan.final->attention = attention->additional;
@@ -364,6 +366,24 @@ void LogicalUnit::set_read_only(bool read_only) {
   raise(asc::kModeParametersChanged);
 }
 
+ModeParameters LogicalUnit::default_mode() const noexcept {
+  ModeParameters mode{.write_cache = options_.write_cache};
+  if (options_.soft_threshold) {
+    const uint64_t sets = options_.soft_threshold->value() / geometry().block_size >>
+                          provisioning_exponent(geometry());
+    mode.thresholds[kConfiguredThreshold] = {true, static_cast<uint32_t>(sets)};
+  }
+  return mode;
+}
+
+void LogicalUnit::set_soft_threshold(std::optional<ByteCount> used) {
+  options_.soft_threshold = used;
+  const SoftThreshold threshold = default_mode().thresholds[kConfiguredThreshold];
+  saved_mode_.thresholds[kConfiguredThreshold] = threshold;
+  if (threshold == std::exchange(mode_.thresholds[kConfiguredThreshold], threshold)) return;
+  raise(asc::kModeParametersChanged);
+}
+
 void LogicalUnit::raise_for_others(NexusId by, AdditionalSense condition) {
   for (auto& [id, nexus] : nexuses_) {
     if (NexusId(id) != by) nexus.attentions.raise(condition);
@@ -498,7 +518,7 @@ void LogicalUnit::lose_nexus(NexusId id) {
 }
 
 std::optional<AsynchronousEvent> LogicalUnit::query_asynchronous_event(NexusId id) {
-  notice_capacity();
+  notice_changes();
   const Nexus* known = nexus(id);
   if (!known || known->attentions.pending().empty()) return std::nullopt;
   const std::vector<AdditionalSense>& pending = known->attentions.pending();
@@ -523,6 +543,33 @@ void LogicalUnit::clear(NexusId id, AdditionalSense condition) {
 
 void LogicalUnit::on_state_changed(DeviceState state) {
   if (state == DeviceState::online) notice_capacity();
+}
+
+void LogicalUnit::notice_changes() {
+  notice_capacity();
+  notice_provisioning();
+}
+
+void LogicalUnit::notice_provisioning() {
+  const bool any = std::ranges::any_of(mode_.thresholds, &SoftThreshold::enabled);
+  if (!any || state() != DeviceState::online) return;
+  const Usage usage = device_.usage();
+  const std::optional<size_t> passed = thresholds_.look(mode_, usage, geometry());
+  if (!passed) return;
+  log::warning("volume {}: a threshold is passed: {} MiB are used, {} MiB available",
+               to_string(identity_.uuid), usage.mapped.value() >> 20,
+               usage.available().value() >> 20);
+  passed_threshold_ = *passed;
+  if (mode_.provisioning_errors) raise(asc::kThinProvisioningSoftThresholdReached);
+}
+
+// A threshold is named by the place of its descriptor in the mode page (SBC-4 4.7.3.7).
+std::optional<Sense> LogicalUnit::take_attention(Nexus& nexus) {
+  std::optional<Sense> attention = nexus.attentions.take();
+  if (attention && attention->additional == asc::kThinProvisioningSoftThresholdReached) {
+    attention->information = threshold_descriptor_at(passed_threshold_);
+  }
+  return attention;
 }
 
 void LogicalUnit::notice_capacity() {

@@ -8,7 +8,8 @@
 //   command_table.cc lists the commands; device_commands.cc and block_commands.cc are they.
 //
 // Lives on its device's shard. The device outlives it; it is the device's observer. It outlives
-// every execute() it has started. Capacity changes are noticed at the next command.
+// every execute() it has started. Capacity changes and soft thresholds that are passed are noticed
+// at the next command, whoever's it is.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
@@ -32,6 +33,7 @@
 #include "target/scsi/range_locks.h"
 #include "target/scsi/reservations.h"
 #include "target/scsi/rod_tokens.h"
+#include "target/scsi/soft_thresholds.h"
 #include "target/scsi/task_set.h"
 #include "target/scsi/unit_attention.h"
 
@@ -46,7 +48,8 @@ struct LogicalUnitOptions {
   bool write_cache = true;  // WCE; without it every write is as durable as a flush
   std::string product{};    // empty: the default. Product and serial never change once in use.
   std::string serial{};     // empty: derived from the volume's UUID
-  size_t tasks = 1024;      // most tasks at once, of all nexuses; then TASK SET FULL
+  std::optional<ByteCount> soft_threshold{};  // of what is used: the administrator's
+  size_t tasks = 1024;                     // most tasks at once, of all nexuses; then TASK SET FULL
   std::vector<TargetPort> target_ports{};  // all of its target, for who asks about the others
 };
 
@@ -159,13 +162,15 @@ class LogicalUnit final : private BlockDeviceObserver {
   bool is_reserved() const noexcept { return reserved_by_.has_value(); }
 
   const ModeParameters& mode() const noexcept { return mode_; }
-  ModeParameters default_mode() const noexcept { return {.write_cache = options_.write_cache}; }
+  ModeParameters default_mode() const noexcept;
   const ModeParameters& saved_mode() const noexcept { return saved_mode_; }
   void set_saved_mode(const ModeParameters& mode) { saved_mode_ = mode; }
   void set_mode(const ModeParameters& mode, NexusId by);  // tells the other nexuses (2A/01)
   bool write_cache() const noexcept { return mode_.write_cache; }
-  void set_read_only(bool read_only);  // every nexus is told (2A/01)
-  Nexus* nexus(NexusId id);            // null when it is not, or no longer, attached
+  void set_read_only(bool read_only);                      // every nexus is told (2A/01)
+  void set_soft_threshold(std::optional<ByteCount> used);  // so, too
+  std::optional<Sense> take_attention(Nexus& nexus);       // the next to report, if there is one
+  Nexus* nexus(NexusId id);  // null when it is not, or no longer, attached
   bool is_write_protected(const Nexus& nexus) const noexcept {
     return options_.read_only || nexus.read_only || mode_.software_write_protect;
   }
@@ -178,7 +183,9 @@ class LogicalUnit final : private BlockDeviceObserver {
   };
 
   void on_state_changed(DeviceState state) override;
+  void notice_changes();
   void notice_capacity();
+  void notice_provisioning();
   ScsiResult in_sense_format(ScsiResult result) const;
   Examined examine(const Command& command, const Nexus& nexus) const;
   bool conflicts(const Command& command, const CommandDescriptor& descriptor,
@@ -201,6 +208,8 @@ class LogicalUnit final : private BlockDeviceObserver {
   BlockCount capacity_;  // as the initiators know it
   ModeParameters mode_;
   ModeParameters saved_mode_;  // what a reset goes back to; the defaults where none were saved
+  SoftThresholds thresholds_;
+  size_t passed_threshold_ = 0;  // the newest: its descriptor in the mode page
   Reservations reservations_;
   std::optional<NexusId> reserved_by_;  // by RESERVE of SPC-2
   std::vector<uint16_t> target_port_ids_;

@@ -11,12 +11,18 @@
 namespace swiftness::scsi {
 namespace {
 
+constexpr uint8_t kErrorRecoveryPage = 0x01;
 constexpr uint8_t kCachingPage = 0x08;
 constexpr uint8_t kControlPage = 0x0a;
+constexpr uint8_t kBlockProvisioningPage = 0x1c;
+constexpr uint8_t kBlockProvisioningSubpage = 0x02;
 constexpr uint8_t kAllPages = 0x3f;
 constexpr uint8_t kAllSubpages = 0xff;
+constexpr size_t kErrorRecoveryPageSize = 12;
 constexpr size_t kCachingPageSize = 20;
 constexpr size_t kControlPageSize = 12;
+constexpr size_t kBlockProvisioningPageSize = threshold_descriptor_at(kThresholdDescriptors);
+constexpr std::byte kSubpageFormat{0x40};  // SPF
 
 // A page with its header (SPC-5 7.5.8), the rest zero.
 Bytes start_page(uint8_t code, size_t size) {
@@ -26,8 +32,22 @@ Bytes start_page(uint8_t code, size_t size) {
   return page;
 }
 
+Bytes start_subpage(uint8_t code, uint8_t subpage, size_t size) {
+  Bytes page(size);
+  page[0] = std::byte{code} | kSubpageFormat;
+  page[1] = std::byte{subpage};
+  store_be(&page[2], static_cast<uint16_t>(size - 4));
+  return page;
+}
+
 void set_bit(std::byte& at, uint8_t mask, bool on) {
   if (on) at |= std::byte{mask};
+}
+
+Bytes error_recovery_page(const ModeParameters& parameters) {  // SBC-4 6.5.10
+  Bytes page = start_page(kErrorRecoveryPage, kErrorRecoveryPageSize);
+  set_bit(page[7], 0x80, parameters.provisioning_errors);  // LBPERE
+  return page;
 }
 
 Bytes caching_page(const ModeParameters& parameters) {  // SBC-4 6.5.6
@@ -47,30 +67,59 @@ Bytes control_page(const ModeParameters& parameters) {  // SPC-5 7.5.10
   return page;
 }
 
+// SITUA 0: every nexus is told. All are soft thresholds (THRESHOLD TYPE 000b).
+Bytes provisioning_page(const ModeParameters& parameters) {  // SBC-4 6.5.9
+  constexpr std::byte kArmedDecreasing{0x00}, kArmedIncreasing{0x01};
+  constexpr std::byte kAvailable{0x01}, kUsed{0x02};  // THRESHOLD RESOURCE
+  Bytes page =
+      start_subpage(kBlockProvisioningPage, kBlockProvisioningSubpage, kBlockProvisioningPageSize);
+  for (size_t i = 0; i < kThresholdDescriptors; ++i) {
+    const SoftThreshold& threshold = parameters.thresholds[i];
+    std::byte* at = &page[threshold_descriptor_at(i)];
+    at[0] = i == kAvailableThreshold ? kArmedDecreasing : kArmedIncreasing;
+    set_bit(at[0], 0x80, threshold.enabled);
+    at[1] = i == kAvailableThreshold ? kAvailable : kUsed;
+    store_be(at + 4, threshold.count);
+  }
+  return page;
+}
+
 using MakePage = Bytes (*)(const ModeParameters& parameters);
 
 struct ModePage {
   uint8_t code;
+  uint8_t subpage;
   size_t size;
   MakePage make;
 };
 
 constexpr ModePage kModePages[] = {
-    {kCachingPage, kCachingPageSize, caching_page},
-    {kControlPage, kControlPageSize, control_page},
+    {kErrorRecoveryPage, 0, kErrorRecoveryPageSize, error_recovery_page},
+    {kCachingPage, 0, kCachingPageSize, caching_page},
+    {kControlPage, 0, kControlPageSize, control_page},
+    {kBlockProvisioningPage, kBlockProvisioningSubpage, kBlockProvisioningPageSize,
+     provisioning_page},
 };
 
-const ModePage* find_page(uint8_t code) {
-  const auto* found = std::ranges::find(kModePages, code, &ModePage::code);
+const ModePage* find_page(uint8_t code, uint8_t subpage) {
+  auto is_it = [&](const ModePage& page) { return page.code == code && page.subpage == subpage; };
+  const auto* found = std::ranges::find_if(kModePages, is_it);
   return found == std::end(kModePages) ? nullptr : found;
+}
+
+size_t header_size(const ModePage& page) {
+  return page.subpage == 0 ? 2 : 4;
 }
 
 // The bits of a page that differ between one set of parameters and its opposite are those that
 // MODE SELECT can change; so the mask can never say anything else than what is done.
 Bytes changeable_bits(const ModePage& page) {
-  const Bytes off = page.make({false, false, false}), on = page.make({true, true, true});
-  Bytes mask = start_page(page.code, page.size);
-  for (size_t i = 2; i < page.size; ++i) mask[i] = off[i] ^ on[i];
+  const SoftThreshold all_ones{true, std::numeric_limits<uint32_t>::max()};
+  const ModeParameters none{false, false, false, false, {}};
+  const ModeParameters all{true, true, true, true, {all_ones, all_ones, {}}};
+  const Bytes off = page.make(none), on = page.make(all);
+  Bytes mask = off;
+  for (size_t i = header_size(page); i < page.size; ++i) mask[i] = off[i] ^ on[i];
   return mask;
 }
 
@@ -109,14 +158,23 @@ Bytes block_descriptor(const Geometry& geometry, bool long_lba) {
 }
 
 std::variant<Bytes, Sense> pages_asked_for(const ModeSenseCdb& cdb, const ModeValues& values) {
-  const bool all = cdb.page_code == kAllPages;
-  if (!all && !find_page(cdb.page_code)) return invalid_field_in_cdb(2, 5);
-  // No page has subpages; FFh asks for the page and all it has.
-  if (cdb.subpage_code != 0 && cdb.subpage_code != kAllSubpages) return invalid_field_in_cdb(3);
+  auto has_code = [&](const ModePage& page) {
+    return cdb.page_code == kAllPages || page.code == cdb.page_code;
+  };
+  auto is_asked_for = [&](const ModePage& page) {
+    const bool subpage = cdb.subpage_code == kAllSubpages || page.subpage == cdb.subpage_code;
+    return has_code(page) && subpage;
+  };
+  if (std::ranges::none_of(kModePages, has_code)) return invalid_field_in_cdb(2, 5);
+  const bool any_subpages =
+      cdb.page_code != kAllPages || cdb.subpage_code == 0 || cdb.subpage_code == kAllSubpages;
+  if (!any_subpages || std::ranges::none_of(kModePages, is_asked_for)) {
+    return invalid_field_in_cdb(3);
+  }
 
   Bytes pages;
   for (const ModePage& page : kModePages) {
-    if (!all && page.code != cdb.page_code) continue;
+    if (!is_asked_for(page)) continue;
     Bytes bytes = page_as_asked(page, cdb.page_control, values);
     set_bit(bytes[0], 0x80, values.saved.has_value());  // PS
     append(pages, bytes);
@@ -203,7 +261,7 @@ std::variant<ListStart, Sense> check_list_start(std::span<const std::byte> list,
 std::optional<Sense> check_page(std::span<const std::byte> given, const ModePage& page, size_t at,
                                 const ModeParameters& current) {
   const Bytes now = page.make(current), changeable = changeable_bits(page);
-  for (size_t i = 2; i < page.size; ++i) {
+  for (size_t i = header_size(page); i < page.size; ++i) {
     const auto wrong = std::to_integer<unsigned>((given[i] ^ now[i]) & ~changeable[i]);
     if (wrong == 0) continue;
     const auto bit = static_cast<uint8_t>(std::bit_width(wrong) - 1);
@@ -216,10 +274,15 @@ void take_page(std::span<const std::byte> given, uint8_t code, ModeParameters& p
   auto has = [given](size_t byte, uint8_t mask) {
     return (given[byte] & std::byte{mask}) != std::byte{0};
   };
+  if (code == kErrorRecoveryPage) parameters.provisioning_errors = has(7, 0x80);
   if (code == kCachingPage) parameters.write_cache = has(2, 0x04);
   if (code == kControlPage) {
     parameters.descriptor_sense = has(2, 0x04);
     parameters.software_write_protect = has(4, 0x08);
+  }
+  for (size_t i = 0; code == kBlockProvisioningPage && i < kConfiguredThreshold; ++i) {
+    const size_t at = threshold_descriptor_at(i);
+    parameters.thresholds[i] = {has(at, 0x80), load_be<uint32_t>(&given[at + 4])};
   }
 }
 
@@ -254,16 +317,21 @@ std::variant<ModeParameters, Sense> parse_mode_select_list(std::span<const std::
   ModeParameters parameters = current;
   size_t at = std::get<ListStart>(start).header + std::get<ListStart>(start).descriptor;
   while (at < list.size()) {
-    if (list.size() - at < 2) return illegal_request(asc::kParameterListLengthError);
     const auto here = static_cast<uint16_t>(at);
-    const std::byte first = list[at];
-    if ((first & std::byte{0x40}) != std::byte{0}) {  // SPF: no page has subpages
-      return invalid_field_in_parameter_list(here, 6);
+    const bool has_subpage = (list[at] & kSubpageFormat) != std::byte{0};
+    if (list.size() - at < (has_subpage ? 4u : 2u)) {
+      return illegal_request(asc::kParameterListLengthError);
     }
-    const ModePage* page = find_page(std::to_integer<uint8_t>(first & std::byte{0x3f}));
-    if (!page) return invalid_field_in_parameter_list(here, 5);
-    if (std::to_integer<size_t>(list[at + 1]) + 2 != page->size) {  // PAGE LENGTH
-      return invalid_field_in_parameter_list(static_cast<uint16_t>(at + 1));
+    const auto code = std::to_integer<uint8_t>(list[at] & std::byte{0x3f});
+    const auto subpage = has_subpage ? std::to_integer<uint8_t>(list[at + 1]) : uint8_t{0};
+    const ModePage* page = find_page(code, subpage);
+    if (!page || has_subpage != (page->subpage != 0)) {
+      return invalid_field_in_parameter_list(here, has_subpage ? 6 : 5);  // SPF, PAGE CODE
+    }
+    const size_t length = has_subpage ? load_be<uint16_t>(&list[at + 2])  // PAGE LENGTH
+                                      : std::to_integer<size_t>(list[at + 1]);
+    if (length + header_size(*page) != page->size) {
+      return invalid_field_in_parameter_list(static_cast<uint16_t>(has_subpage ? at + 2 : at + 1));
     }
     if (list.size() - at < page->size) return illegal_request(asc::kParameterListLengthError);
     const auto given = list.subspan(at, page->size);
@@ -275,28 +343,50 @@ std::variant<ModeParameters, Sense> parse_mode_select_list(std::span<const std::
   return parameters;
 }
 
-// ---- saved ones: a version and a byte of flags ------------------------------------------------
+// ---- saved ones: a version, a byte of flags, and two thresholds. The first version had neither
+// the thresholds nor LBPERE, which was on.
+// -----------------------------------------------------------
 
-constexpr std::byte kSavedVersion{1};
+constexpr std::byte kFirstSavedVersion{1}, kSavedVersion{2};
 constexpr uint8_t kSavedWriteCache = 1, kSavedDescriptorSense = 2, kSavedWriteProtect = 4;
-constexpr uint8_t kSavedFlags = kSavedWriteCache | kSavedDescriptorSense | kSavedWriteProtect;
+constexpr uint8_t kSavedProvisioningErrors = 8, kSavedThresholdEnabled = 16;  // and 32
+constexpr uint8_t kFirstSavedFlags = 7, kSavedFlags = 63;
+constexpr size_t kFirstSavedSize = 2, kSavedSize = 2 + 4 * kConfiguredThreshold;
 
 Bytes encode(const ModeParameters& mode) {
-  uint8_t flags = 0;
-  if (mode.write_cache) flags |= kSavedWriteCache;
-  if (mode.descriptor_sense) flags |= kSavedDescriptorSense;
-  if (mode.software_write_protect) flags |= kSavedWriteProtect;
-  return {kSavedVersion, std::byte{flags}};
+  Bytes out(kSavedSize);
+  out[0] = kSavedVersion;
+  set_bit(out[1], kSavedWriteCache, mode.write_cache);
+  set_bit(out[1], kSavedDescriptorSense, mode.descriptor_sense);
+  set_bit(out[1], kSavedWriteProtect, mode.software_write_protect);
+  set_bit(out[1], kSavedProvisioningErrors, mode.provisioning_errors);
+  for (size_t i = 0; i < kConfiguredThreshold; ++i) {
+    const auto enabled = static_cast<uint8_t>(kSavedThresholdEnabled << i);
+    set_bit(out[1], enabled, mode.thresholds[i].enabled);
+    store_be(&out[2 + 4 * i], mode.thresholds[i].count);
+  }
+  return out;
 }
 
 std::optional<ModeParameters> decode_mode(std::span<const std::byte> record,
                                           const ModeParameters& defaults) {
   if (record.empty()) return defaults;
-  if (record.size() != 2 || record[0] != kSavedVersion) return std::nullopt;
+  const bool is_first = record[0] == kFirstSavedVersion;
+  if (!is_first && record[0] != kSavedVersion) return std::nullopt;
+  if (record.size() != (is_first ? kFirstSavedSize : kSavedSize)) return std::nullopt;
   const auto flags = std::to_integer<uint8_t>(record[1]);
-  if ((flags & ~kSavedFlags) != 0) return std::nullopt;
-  return ModeParameters{(flags & kSavedWriteCache) != 0, (flags & kSavedDescriptorSense) != 0,
-                        (flags & kSavedWriteProtect) != 0};
+  if ((flags & ~(is_first ? kFirstSavedFlags : kSavedFlags)) != 0) return std::nullopt;
+  ModeParameters mode = defaults;
+  mode.write_cache = (flags & kSavedWriteCache) != 0;
+  mode.descriptor_sense = (flags & kSavedDescriptorSense) != 0;
+  mode.software_write_protect = (flags & kSavedWriteProtect) != 0;
+  if (is_first) return mode;
+  mode.provisioning_errors = (flags & kSavedProvisioningErrors) != 0;
+  for (size_t i = 0; i < kConfiguredThreshold; ++i) {
+    mode.thresholds[i] = {(flags & (kSavedThresholdEnabled << i)) != 0,
+                          load_be<uint32_t>(&record[2 + 4 * i])};
+  }
+  return mode;
 }
 
 }  // namespace swiftness::scsi

@@ -76,7 +76,7 @@ Checked check_log_sense(const LogicalUnit& unit, const Cdb& cdb) {
 
 ScsiResult answer_log_sense(LogicalUnit& unit, const Command& command) {
   const LogSenseCdb log_sense = decode_log_sense(command.cdb);
-  const LogValues values{unit.statistics(), unit.geometry(), unit.device().usage().mapped};
+  const LogValues values{unit.statistics(), unit.geometry(), unit.device().usage()};
   std::variant<Bytes, Sense> data = log_sense_data(log_sense, values);
   return parameter_data(std::move(std::get<Bytes>(data)), log_sense.allocation_length);
 }

@@ -82,6 +82,7 @@ inline constexpr AdditionalSense kCapacityChanged{0x2a, 0x09};
 inline constexpr AdditionalSense kCommandSequenceError{0x2c, 0x00};
 inline constexpr AdditionalSense kCommandsClearedByAnotherInitiator{0x2f, 0x00};
 inline constexpr AdditionalSense kSanitizeCommandFailed{0x31, 0x03};
+inline constexpr AdditionalSense kThinProvisioningSoftThresholdReached{0x38, 0x07};
 inline constexpr AdditionalSense kSavingNotSupported{0x39, 0x00};
 inline constexpr AdditionalSense kMediumNotPresent{0x3a, 0x00};
 inline constexpr AdditionalSense kLogicalUnitFailedSelfTest{0x3e, 0x03};

@@ -435,8 +435,6 @@ volumes:
     journal: { size: 4GiB }
     compression: zstd
     encryption: { key_file: x }
-    quota: 80GiB
-    thin_threshold: 70%
 targets:
   - iqn: "iqn.2026-11.org.swiftness:vm"
     open: true
@@ -449,11 +447,37 @@ targets:
                   "13: stores.v1.auth.project: belongs to auth version 3; version 1 has url, user "
                   "and key",
                   "19: volumes.vm-disk.compression: \"zstd\" is " + no + " (use none)",
-                  "20: volumes.vm-disk.encryption: " + no, "21: volumes.vm-disk.quota: " + no,
-                  "22: volumes.vm-disk.thin_threshold: " + no,
-                  "26: targets[0].digests.header: \"allow\" is " + no + " (use none)",
-                  "26: targets[0].digests.data: \"require\" is " + no + " (use none)",
-                  "27: targets[0].alua: " + no));
+                  "20: volumes.vm-disk.encryption: " + no,
+                  "24: targets[0].digests.header: \"allow\" is " + no + " (use none)",
+                  "24: targets[0].digests.data: \"require\" is " + no + " (use none)",
+                  "25: targets[0].alua: " + no));
+}
+
+TEST(Config, AQuotaAndItsThreshold) {
+  const std::string volumes = kPortals + R"(stores: { m: { type: memory } }
+volumes:
+)";
+  const config::Outcome outcome = read(volumes + R"(  plain: { store: m }
+  small: { store: m, quota: 5KiB }
+  large: { store: m, quota: 64TiB, threshold: 75% }
+)");
+  ASSERT_TRUE(outcome.config);
+  EXPECT_EQ(outcome.config->find_volume("plain")->quota, std::nullopt);
+  EXPECT_EQ(outcome.config->find_volume("plain")->soft_threshold(), std::nullopt);
+  EXPECT_EQ(outcome.config->find_volume("small")->quota, ByteCount(5 << 10));
+  EXPECT_EQ(outcome.config->find_volume("small")->soft_threshold(), ByteCount(4608)) << "90 %";
+  EXPECT_EQ(outcome.config->find_volume("large")->soft_threshold(), ByteCount(48ULL << 40));
+  EXPECT_THAT(errors(volumes + R"(  a: { store: m, quota: 0GiB }
+  b: { store: m, quota: much }
+  c: { store: m, threshold: 80% }
+  d: { store: m, quota: 1GiB, threshold: 100% }
+  e: { store: m, quota: 1GiB, threshold: 80 }
+)"),
+              ElementsAre("7: volumes.a.quota: \"0GiB\" is not from 1KiB to 64TiB",
+                          "8: volumes.b.quota: \"much\" is not a size (use KiB, MiB, GiB or TiB)",
+                          "9: volumes.c.threshold: is a part of the quota, and there is none",
+                          "10: volumes.d.threshold: \"100%\" is not from 1% to 99%",
+                          "11: volumes.e.threshold: \"80\" is not from 1% to 99%"));
 }
 
 TEST(Config, ChapOfInitiatorsAndOfDiscovery) {

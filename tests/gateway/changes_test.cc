@@ -50,9 +50,11 @@ class ChangesTest : public testing::Test {
   }
 
   Changes after(const std::vector<Edit>& changes) {
-    const config::Outcome now = read(kFile);
-    secret_ = next_secret_;
     std::string text = kFile;
+    if (now_edit_)
+      text.replace(text.find(now_edit_->before), now_edit_->before.size(), now_edit_->after);
+    const config::Outcome now = read(text);
+    secret_ = next_secret_;
     for (const Edit& change : changes) {
       const size_t at = text.find(change.before);
       EXPECT_NE(at, std::string::npos) << change.before;
@@ -68,6 +70,7 @@ class ChangesTest : public testing::Test {
 
   std::string secret_ = "secret-of-host", next_secret_ = secret_;
   ServedFacts facts_;
+  std::optional<Edit> now_edit_;  // of the file the gateway runs with
 };
 
 TEST_F(ChangesTest, TheSameFileChangesNothing) {
@@ -156,6 +159,17 @@ TEST_F(ChangesTest, AVolumeOnlyGrows) {
   facts_.sizes.clear();  // not attached yet
   EXPECT_EQ(refusals({{"size: 1GiB", "size: 512MiB"}}).size(), 1u);
   EXPECT_THAT(after({{"size: 1GiB, ", ""}}).report.changed, ElementsAre("volume a: no size given"));
+}
+
+TEST_F(ChangesTest, AQuotaMayChangeEitherWay) {
+  Changes changes = after({{"size: 1GiB", "size: 1GiB, quota: 10MiB, threshold: 80%"}});
+  EXPECT_THAT(changes.refused, IsEmpty());
+  EXPECT_THAT(changes.report.changed,
+              ElementsAre("volume a: quota 10MiB", "volume a: threshold 80%"));
+  now_edit_ = {"size: 1GiB", "size: 1GiB, quota: 10MiB"};
+  EXPECT_THAT(after({{"quota: 10MiB", "quota: 5MiB"}}).report.changed,
+              ElementsAre("volume a: quota 5MiB"));
+  EXPECT_THAT(after({{", quota: 10MiB", ""}}).report.changed, ElementsAre("volume a: no quota"));
 }
 
 TEST_F(ChangesTest, ALunDoesNotBecomeAnotherVolume) {

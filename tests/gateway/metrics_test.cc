@@ -81,6 +81,8 @@ TEST(Metrics, EachIsWhatItsNameSays) {
       {"swiftness_sessions", &status.sessions},
       {"swiftness_volume_size_bytes{volume=\"v\"}", &v.size},
       {"swiftness_volume_mapped_bytes{volume=\"v\"}", &v.mapped},
+      {"swiftness_volume_quota_bytes{volume=\"v\"}", &v.quota},
+      {"swiftness_volume_available_bytes{volume=\"v\"}", &v.available},
       {"swiftness_volume_unsafe_bytes{volume=\"v\"}", &v.unsafe},
       {"swiftness_volume_epoch{volume=\"v\"}", &v.epoch},
       {"swiftness_volume_newest_sequence{volume=\"v\"}", &v.newest_sequence},

@@ -49,6 +49,7 @@ struct File {
   std::map<std::string, std::string> access;                // "open: true" where there is none
   std::string more;
   std::string size = "1GiB";
+  std::string quota;  // none
 
   std::string text() const {
     std::string out = R"(gateway: { state_dir: state }
@@ -60,6 +61,7 @@ volumes:
 )";
     for (const std::string& volume : volumes) {
       out += "  " + volume + ": { store: here, size: " + size +
+             (quota.empty() ? "" : ", quota: " + quota + ", threshold: 50%") +
              ", create: true, journal: { size: 64MiB } }\n";
     }
     out += "targets:\n";
@@ -348,6 +350,53 @@ TEST_F(ReloadTest, AVolumeGrowsUnderItsInitiators) {
   write();
   EXPECT_THAT(refusal(),
               HasSubstr("volumes.a.size: it has 2GiB, and a volume cannot become smaller"));
+}
+
+TEST_F(ReloadTest, AQuotaFillsUpAndIsRaised) {
+  constexpr Asc kThreshold{0x38, 0x07}, kNoRoom{0x27, 0x07};
+  constexpr uint32_t kMiBBlocks = 2048;
+  file_.quota = "4MiB";
+  start();
+  auto initiator = log_in(), other = log_in();
+  auto write = [](RawInitiator& by, uint32_t mib, size_t bytes = 256 << 10) {
+    return by.run(write10(mib * kMiBBlocks, pattern(bytes, mib)));
+  };
+  auto fill = [&](uint32_t quarters_from, uint32_t quarters_to) {
+    for (uint32_t i = quarters_from; i < quarters_to; ++i) {
+      EXPECT_EQ(initiator->run(write10(i * kMiBBlocks / 4, pattern(256 << 10, i)))->status, 0) << i;
+    }
+  };
+  fill(0, 10);  // half, and half a threshold set more
+  EXPECT_EQ(initiator->run(test_unit_ready())->asc(), kThreshold);
+  EXPECT_EQ(other->run(test_unit_ready())->asc(), kThreshold);
+  fill(10, 16);
+  EXPECT_EQ(initiator->run(test_unit_ready())->status, 0) << "it is told once";
+  const auto refused = write(*initiator, 8);
+  EXPECT_EQ(refused->sense_key(), 7) << "DATA PROTECT";
+  EXPECT_EQ(refused->asc(), kNoRoom);
+  EXPECT_EQ(write(*other, 8)->asc(), kNoRoom);
+  EXPECT_EQ(write(*initiator, 0)->status, 0) << "overwrites go on";
+
+  json volume = gateway_->get("/volumes/a");
+  EXPECT_EQ(volume.value("quota", 0), 4 << 20);
+  EXPECT_EQ(volume.value("mapped", 0), 4 << 20);
+  EXPECT_EQ(volume.value("available", 1), 0);
+
+  ScsiRequest unmap;
+  unmap.cdb = {0x42, 0, 0, 0, 0, 0, 0, 0, 24};
+  unmap.data_out = Octets(24);
+  unmap.data_out[1] = std::byte{22};
+  unmap.data_out[3] = std::byte{16};
+  unmap.data_out[18] = std::byte{2};  // 512 blocks from 0
+  EXPECT_EQ(initiator->run(unmap)->status, 0);
+  EXPECT_EQ(write(*initiator, 8)->status, 0) << "there is room for as much";
+  EXPECT_EQ(write(*initiator, 9)->asc(), kNoRoom);
+
+  file_.quota = "8MiB";
+  EXPECT_THAT(reload().changed, ElementsAre("volume a: quota 8MiB"));
+  EXPECT_EQ(initiator->run(test_unit_ready())->asc(), Asc(0x2a, 0x01)) << "the threshold is higher";
+  EXPECT_EQ(write(*initiator, 9)->status, 0);
+  EXPECT_EQ(gateway_->get("/volumes/a").value("available", 0), (4 << 20) - (256 << 10));
 }
 
 TEST_F(ReloadTest, ABadFileLeavesEverythingAsItWas) {

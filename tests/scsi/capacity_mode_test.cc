@@ -93,6 +93,9 @@ Cdb mode_sense10(int page, int flags = 0) {
   return cdb({0x5a, flags, page, 0, 0, 0, 0, 1, 0});
 }
 
+constexpr const char* kErrorRecovery = "010a 00 00 00 00 00 80 00 00 0000";
+constexpr const char* kProvisioning =
+    "5c02 0024 00 0000000000000000000000 00010000 00000000 01020000 00000000 01020000 00000000";
 constexpr const char* kCaching = "0812 04 00 0000 0000 0000 0000 00 00 00 00 00000000";
 constexpr const char* kControl = "0a0a 00 10 00 00 0000 ffff 0000";
 
@@ -116,9 +119,11 @@ TEST_F(ModeSense, ControlPage) {
 
 TEST_F(ModeSense, AllPagesComeInAscendingOrder) {
   start();
-  std::string all = squeezed("23 00 10 00") + squeezed(kCaching) + squeezed(kControl);
-  EXPECT_EQ(hex(send(mode_sense6(0x3f, 0x00, 1)).data_in), all);
-  EXPECT_EQ(hex(send(mode_sense6(0x3f, 0xff, 1)).data_in), all);
+  const std::string pages = squeezed(kErrorRecovery) + squeezed(kCaching) + squeezed(kControl);
+  EXPECT_EQ(hex(send(mode_sense6(0x3f, 0x00, 1)).data_in), squeezed("2f 00 10 00") + pages);
+  EXPECT_EQ(hex(send(mode_sense6(0x3f, 0xff, 1)).data_in),
+            squeezed("57 00 10 00") + pages + squeezed(kProvisioning))
+      << "subpages, too";
 }
 
 TEST_F(ModeSense, TenHasItsOwnHeader) {
@@ -141,8 +146,8 @@ TEST_F(ModeSense, TenHasLongBlockDescriptorsForThoseWhoAcceptThem) {
 TEST_F(ModeSense, ChangeableAreWriteCacheSenseFormatAndWriteProtect) {
   start();
   EXPECT_EQ(hex(send(mode_sense6(0x3f, 0, 1, 1)).data_in),
-            squeezed("23 00 10 00  0812 04") + std::string(34, '0') + squeezed("0a0a 04 00 08") +
-                std::string(14, '0'));
+            squeezed("2f 00 10 00  010a 00 00 00 00 00 80 00 00 0000  0812 04") +
+                std::string(34, '0') + squeezed("0a0a 04 00 08") + std::string(14, '0'));
 }
 
 TEST_F(ModeSense, DefaultsAreTheCurrentValues) {

@@ -154,7 +154,7 @@ TEST_F(ModeSelect, NamesTheFirstBitThatCannotBeChanged) {
   EXPECT_EQ(field_pointer(std::string("00000000") + kCacheOff + "0a0a 00 10 00 00 0000 fffe 0000"),
             "880021");
   EXPECT_EQ(page(0x08), squeezed(kCacheOn)) << "a list is refused as a whole";
-  EXPECT_EQ(field_pointer("00000000 0102 0000"), "8d0004") << "no such page";
+  EXPECT_EQ(field_pointer("00000000 0302 0000"), "8d0004") << "no such page";
   EXPECT_EQ(field_pointer("00000000 0a0b 00 10 00 00 0000 ffff 0000 00"), "800005") << "its length";
   EXPECT_EQ(field_pointer("00000000 4a01 0008 0000000000000000"), "8e0004") << "no subpages";
 }
@@ -224,12 +224,18 @@ TEST_F(ModeSelect, AnEmptyListSavesWhatIs) {
 
 TEST(SavedMode, IsReadBackAsItWas) {
   const ModeParameters defaults{};
-  for (int bits = 0; bits < 8; ++bits) {
-    const ModeParameters mode{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
+  for (int bits = 0; bits < 64; ++bits) {
+    auto bit = [bits](int mask) { return (bits & mask) != 0; };
+    const ModeParameters mode{
+        bit(1), bit(2), bit(4), bit(8), {{{bit(16), 0x01020304}, {bit(32), 0x05060708}, {}}}};
     EXPECT_EQ(decode_mode(encode(mode), defaults), mode);
   }
   EXPECT_EQ(decode_mode({}, defaults), defaults);
-  for (const char* damaged : {"01", "0207", "0108", "010700"}) {
+  ModeParameters configured;
+  configured.thresholds[kConfiguredThreshold] = {true, 9};
+  EXPECT_EQ(decode_mode(encode(defaults), configured), configured) << "that one is not saved";
+  EXPECT_EQ(decode_mode(bytes_of("0101"), defaults), defaults) << "of an older version";
+  for (const char* damaged : {"01", "0207", "0108", "010700", "0240 00000000 00000000", "0301"}) {
     EXPECT_EQ(decode_mode(bytes_of(damaged), defaults), std::nullopt) << damaged;
   }
 }

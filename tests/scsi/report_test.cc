@@ -107,7 +107,7 @@ TEST_F(LogSense, ProvisioningCountsMegabytes) {
   device_.resize(10 << 11);
   start();
   send(kWrite, pattern(512, 1));
-  EXPECT_EQ(data_of(log_sense(0x0c)), squeezed("8c 00 0018 0001 03 08 0000000a 01 000000"
+  EXPECT_EQ(data_of(log_sense(0x0c)), squeezed("8c 00 0018 0001 03 08 00000009 01 000000"
                                                "0002 03 08 00000001 01 000000"));
   EXPECT_EQ(data_of(log_sense(0x0c, 0, 2)), squeezed("8c 00 000c 0002 03 08 00000001 01 000000"));
   EXPECT_EQ(hex(send(cdb({0x12, 1, 0xb2, 0, 8})).data_in).substr(8, 2), "0b") << "2048 blocks each";

@@ -114,6 +114,7 @@ void Gateway::boot(VolumeOptions options, Workload workload) {
   const std::string who = fmt::format("{}.{}", name_, ++processes_);
   world_.trace.note("{} boots{}", who, options.force ? ", by force" : "");
   ended_well_ = refused_ = false;
+  options.full_for_good = std::chrono::hours(24);  // what is full here has room again
   options.journal = disks_.journal();
   if (disks_.cache_bytes() > 0) {
     options.read_cache = ReadCacheOptions{"", ByteCount(disks_.cache_bytes()),

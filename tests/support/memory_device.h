@@ -66,6 +66,8 @@ class MemoryDevice final : public BlockDevice {
   void resize(uint64_t blocks) { geometry_.blocks = BlockCount(blocks); }
   void set_prefetch_room(uint64_t bytes) { prefetch_room_ = ByteCount(bytes); }
 
+  void set_quota(uint64_t bytes) { quota_ = ByteCount(bytes); }
+
   void keep_metadata() { keeps_metadata_ = true; }
   void report_holes() { reports_holes_ = true; }  // otherwise all of it is mapped
 
@@ -116,6 +118,7 @@ class MemoryDevice final : public BlockDevice {
     std::optional<Error> failure = why_not(ticket.get());
     if (failure) co_return *failure;
     check_inside(range);
+    if (!is_within_quota(range)) co_return Error(ErrorCode::out_of_space, "beyond the quota");
     CHECK(data.size() == range.count.value() * geometry_.block_size);
     last_durability_ = durability;
     if (std::exchange(corrupts_next_write_, false)) {
@@ -126,6 +129,11 @@ class MemoryDevice final : public BlockDevice {
       blocks_[range.first.value() + i] = block.flatten();  // shares it where it is in one piece
     }
     co_return Result<void>();
+  }
+
+  Async<void> room_for(BlockRange range, TicketPtr) override {
+    if (is_within_quota(range)) co_return Result<void>();
+    co_return Error(ErrorCode::out_of_space, "beyond the quota");
   }
 
   Async<void> unmap(std::vector<BlockRange> ranges, TicketPtr ticket) override {
@@ -196,6 +204,7 @@ class MemoryDevice final : public BlockDevice {
     Usage usage;
     usage.capacity = ByteCount(geometry_.blocks.value() * geometry_.block_size);
     usage.mapped = ByteCount(blocks_.size() * geometry_.block_size);
+    usage.quota = quota_;
     return usage;
   }
   void observe(BlockDeviceObserver* observer) override { observer_ = observer; }
@@ -217,6 +226,14 @@ class MemoryDevice final : public BlockDevice {
     if (state_ == DeviceState::fenced) return Error(ErrorCode::fenced, "another gateway took over");
     if (state_ != DeviceState::online) return Error(ErrorCode::unavailable, "not online");
     return std::nullopt;
+  }
+
+  bool is_within_quota(BlockRange range) const {
+    if (!quota_) return true;
+    const auto first = blocks_.lower_bound(range.first.value());
+    const auto end = blocks_.lower_bound((range.first + range.count).value());
+    const uint64_t fresh = range.count.value() - static_cast<uint64_t>(std::distance(first, end));
+    return fresh == 0 || (blocks_.size() + fresh) * geometry_.block_size <= quota_->value();
   }
 
   void check_inside(BlockRange range) const {
@@ -244,6 +261,7 @@ class MemoryDevice final : public BlockDevice {
   std::vector<BlockRange> last_unmap_;
   std::optional<BlockRange> last_prefetch_;
   ByteCount prefetch_room_{1 << 20};
+  std::optional<ByteCount> quota_;
 };
 
 }  // namespace swiftness::test

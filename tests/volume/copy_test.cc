@@ -126,6 +126,21 @@ TEST_F(CopyTest, OfAFencedGatewayIsNotAnswered) {
   EXPECT_TRUE(other.holds_zeros(80000, 300 * kBlock));
 }
 
+// It counts like what is written, though it takes no room in the store.
+TEST_F(CopyTest, CountsAgainstTheQuota) {
+  attach();
+  write(0, 300);
+  gateway_->volume.set_quota(ByteCount(400 * 4096));
+  const BlockRange range{Lba(0), BlockCount(300 * kBlock)};
+  Result<void> done = run(shared_.io, gateway_->volume.copy(range, Lba(80000), nullptr));
+  ASSERT_FALSE(done.ok());
+  EXPECT_EQ(done.error().code(), ErrorCode::out_of_space);
+  expect_model();
+  copy(0, 10000, 100);
+  copy(0, 10000, 100);
+  expect_model();
+}
+
 // What was copied from them is all that is live of the first chunks: they are cleaned like others,
 // by the gateway that copied and by one that has to look for it.
 TEST_F(CopyTest, WhatOnlyACopyHoldsIsCleaned) {
