@@ -70,6 +70,34 @@ TEST(ExtentMap, AnOverwrittenPieceOfTheSameChunkIsNotRepointed) {
   EXPECT_EQ(*small.map.lookup(Sector(0), SectorCount(10))[0].at, pending(50));
 }
 
+TEST(ExtentMap, WhatWasSettledIsNotToldOnceMoreAfterACrash) {
+  const MapPlace place{1, 0, 1};
+  const auto leaf = std::make_shared<const Leaf>(0, std::vector<LeafExtent>{{0, 100, at(1, 1)}});
+  SmallMap small;
+  small.map.index().set(0, place);
+  small.ledger.lives(Sequence(1), 100);
+  small.map.assign(Sector(0), SectorCount(40), at(2, 1));
+  const swiftness::Run first = small.map.take_run();
+  EXPECT_EQ(small.map.overcounted(9), std::vector<uint64_t>{0});
+  EXPECT_EQ(small.map.mapped(), SectorCount(140));
+  small.map.load(place, leaf);
+  small.map.settle(0);
+  EXPECT_TRUE(small.map.overcounted(9).empty());
+  EXPECT_EQ(small.map.mapped(), SectorCount(100));
+  const swiftness::Run second = small.map.take_run();
+
+  ChunkLedger ledger;
+  ledger.restore(small.ledger.record());
+  ExtentMap map(ledger, ByteCount(4096));
+  map.index().set(0, place);
+  map.restore(first, 2);
+  map.restore(second, 3);
+  EXPECT_TRUE(map.overcounted(9).empty());
+  map.load(place, leaf);
+  map.pin(0);
+  EXPECT_EQ(map.mapped(), SectorCount(100));
+}
+
 TEST(ExtentMap, SequentialWritesAreOneChange) {
   SmallMap small;
   for (uint16_t i = 0; i < 1000; ++i) {
@@ -311,7 +339,8 @@ TEST_P(MapModel, AgreesWithAPlainArray) {
       start(saved);
       serials_.clear();
       for (size_t i = 1; i <= saved.runs.size(); ++i) serials_.push_back(i);
-      compare(false);
+      // Looking at it loads all leaves; otherwise what follows changes pages that are not known.
+      if (random_() % 2 == 0) compare(false);
       if (HasFailure()) return;
     }
   }
