@@ -26,6 +26,20 @@ void for_each_page_of(uint64_t first, uint64_t sectors, Visit visit) {
   }
 }
 
+// Drops every part that something changed in; the parts are ascending.
+void leave_out(std::vector<ChunkPart>& parts, std::vector<ExtentMap::Changed> changed) {
+  std::sort(changed.begin(), changed.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  auto range = changed.begin();
+  Sector changed_end;  // of all ranges that begin before the part's end
+  std::erase_if(parts, [&](const ChunkPart& part) {
+    for (; range != changed.end() && range->first < part.first + part.sectors; ++range) {
+      changed_end = std::max(changed_end, range->first + range->sectors);
+    }
+    return part.first < changed_end;
+  });
+}
+
 // How far a value is on its way, from 0 to 1.
 double progress(double value, double from, double to) {
   if (value <= from) return 0;
@@ -368,8 +382,12 @@ void GarbageCollector::merge(std::vector<Stretch>& stretches) {
 
 void GarbageCollector::share(Sequence chunk, Sector first, SectorCount sectors) {
   std::vector<Stretch>& shares = shares_[chunk];
-  // Copied to the same place again and again they are no more than they were.
-  if (shares.size() == shares.capacity()) merge(shares);
+  // Copied to the same place again and again they are no more than they were. Room for as many
+  // again keeps the next merge as far away as this one was dear.
+  if (shares.size() == shares.capacity()) {
+    merge(shares);
+    shares.reserve(2 * shares.size() + 1);
+  }
   shares.push_back({first.value(), sectors.value()});
 }
 
@@ -427,20 +445,6 @@ Async<void> GarbageCollector::fill(const ChunkHeader& header, std::vector<ChunkP
   if (!data) co_return data.error().within(to_string(name));
   for (size_t i = 0; i < parts.size(); ++i) parts[i].data = BufferList(std::move((*data)[i]));
   co_return Result<void>();
-}
-
-// What changed while the map was asked. Both ascending, as they are from here on.
-void leave_out(std::vector<ChunkPart>& parts, std::vector<ExtentMap::Changed> changed) {
-  std::sort(changed.begin(), changed.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  auto range = changed.begin();
-  Sector changed_end;  // of all ranges that begin before the part's end
-  std::erase_if(parts, [&](const ChunkPart& part) {
-    for (; range != changed.end() && range->first < part.first + part.sectors; ++range) {
-      changed_end = std::max(changed_end, range->first + range->sectors);
-    }
-    return part.first < changed_end;
-  });
 }
 
 // Data that were moved wait for company as long as chunks wait for their deletion.

@@ -33,17 +33,18 @@ Async<void> Volume::share(SectorRange from, Sector to, TicketPtr ticket) {
   if (!room) co_return room;
   Result<void> admitted = co_await admit(0, 1, ticket);
   if (!admitted) co_return admitted;
-  Result<std::vector<ExtentMap::Piece>> pieces = co_await look_up(from);
   auto pending = [](const ExtentMap::Piece& piece) { return piece.at && piece.at->pending(); };
-  while (pieces && (!is_within_quota(target) || std::ranges::any_of(*pieces, pending))) {
+  Result<std::vector<ExtentMap::Piece>> pieces = co_await look_up(from);
+  for (;;) {
+    if (!pieces) co_return pieces.error();
+    Result<void> online = check_online();
+    if (!online) co_return online;
+    if (is_within_quota(target) && std::ranges::none_of(*pieces, pending)) break;
     if (!builder_.empty()) seal();
     room = co_await find_room(target, ticket);
     if (!room) co_return room;
     pieces = co_await look_up(from);
   }
-  if (!pieces) co_return pieces.error();
-  Result<void> online = check_online();
-  if (!online) co_return online;
   // From here on nothing waits. What was written before stays before it in the log.
   if (!builder_.empty()) seal();
   std::vector<Trim> trims;
