@@ -10,6 +10,11 @@
 namespace swiftness::iscsi {
 namespace {
 
+// Initiators may name a logical unit in another form here than in its commands.
+scsi::LunField lun_of(const TaskManagementRequest& request) {
+  return scsi::canonical(scsi::LunField(request.lun));
+}
+
 enum Function : uint8_t {  // 11.5.1; from 9 on RFC 7144
   kAbortTask = 1,
   kAbortTaskSet = 2,
@@ -64,7 +69,7 @@ std::optional<TaskManagementResponse> Session::manage(const TaskManagementReques
 
 std::optional<uint8_t> Session::perform(const TaskManagementRequest& request,
                                         const Connection& connection) {
-  scsi::LunField lun = scsi::canonical(scsi::LunField(request.lun));
+  scsi::LunField lun = lun_of(request);
   uint8_t function = function_of(request);
   switch (function) {
     case kAbortTask:
@@ -101,7 +106,7 @@ std::optional<uint8_t> Session::perform(const TaskManagementRequest& request,
 // them by another connection and has not come is not in the task set yet.
 void Session::perform_level_2(const TaskManagementRequest& request, const Connection& connection,
                               TaskManagementResponse& answer) {
-  const scsi::LunField lun = scsi::canonical(scsi::LunField(request.lun));
+  const scsi::LunField lun = lun_of(request);
   const uint8_t function = function_of(request);
   if (function == kItNexusReset) {  // its LUN is reserved
     give_up_set(std::nullopt, request, connection);
@@ -122,8 +127,7 @@ void Session::perform_level_2(const TaskManagementRequest& request, const Connec
 
 bool Session::has_task(const TaskManagementRequest& request) const {
   auto found = tasks_.find(request.referenced_task_tag);
-  return found != tasks_.end() &&
-         found->second->command.lun == scsi::canonical(scsi::LunField(request.lun));
+  return found != tasks_.end() && found->second->command.lun == lun_of(request);
 }
 
 bool Session::has_task_of(scsi::LunField lun) const {
@@ -177,7 +181,7 @@ uint8_t Session::abort_task(const TaskManagementRequest& request) {
   auto found = tasks_.find(request.referenced_task_tag);
   if (found != tasks_.end()) {
     ScsiTaskPtr task = found->second;
-    if (task->command.lun != scsi::canonical(scsi::LunField(request.lun))) return kTaskDoesNotExist;
+    if (task->command.lun != lun_of(request)) return kTaskDoesNotExist;
     give_up(*task);
     router_->abort_task(task->command.lun, nexus_, task->command.tag);
     return kComplete;

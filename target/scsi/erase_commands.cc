@@ -77,8 +77,7 @@ std::optional<Sense> check_format_list(std::span<const std::byte> list) {
 // While it lasts the unit is not ready; those who came before it are waited for, by its hold.
 Async<void> format(BlockDevice& device, std::shared_ptr<Erasure> state,
                    std::unique_ptr<RangeLocks::Hold>, TicketPtr ticket) {
-  state->is_sanitize = false;
-  state->progress = 0;
+  state->begin(false);
   Result<void> done = co_await erase(device, state, std::move(ticket));
   state->progress.reset();
   co_return done;
@@ -129,8 +128,7 @@ asio::awaitable<ScsiResult> run_format_unit(LogicalUnit& unit, Command command, 
   unit.about_to_change(everything);
   if (immed) {
     Executor executor = co_await asio::this_coro::executor;
-    unit.erasure()->is_sanitize = false;
-    unit.erasure()->progress = 0;  // from the next command on
+    unit.erasure()->begin(false);  // from the next command on
     asio::co_spawn(executor, format_unwatched(unit.device(), unit.erasure(), std::move(hold)),
                    log_failure);
     co_return ScsiResult{};

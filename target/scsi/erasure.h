@@ -25,6 +25,10 @@ struct Erasure {
   // Of what goes on without its command. Cancelled when the unit is taken away.
   TicketPtr ticket = std::make_shared<Ticket>();
 
+  void begin(bool sanitize) noexcept {
+    is_sanitize = sanitize;
+    progress = 0;
+  }
   std::optional<Sense> sense() const;  // why the unit is not ready
 };
 

@@ -23,11 +23,6 @@ Async<void> keep_record(BlockDevice& device, Bytes record) {
   co_return kept;
 }
 
-void begin(Erasure& state) {
-  state.is_sanitize = true;
-  state.progress = 0;
-}
-
 Async<void> sanitize(BlockDevice& device, std::shared_ptr<Erasure> state, CompletionMode mode,
                      std::unique_ptr<RangeLocks::Hold>) {
   Result<void> done = co_await erase(device, state, state->ticket);
@@ -78,7 +73,7 @@ asio::awaitable<ScsiResult> run_sanitize(LogicalUnit& unit, Command command, Buf
       cdb.unrestricted_exit ? CompletionMode::unrestricted : CompletionMode::restricted;
   const std::shared_ptr<Erasure> state = unit.erasure();
   const BlockRange everything{Lba(0), unit.geometry().blocks};
-  begin(*state);  // nobody may begin anything any more; who has begun is waited for
+  state->begin(true);  // nobody may begin anything any more; who has begun is waited for
   auto hold = std::make_unique<RangeLocks::Hold>(unit.range_locks(), everything, Sharing::exclusive,
                                                  state->ticket);
   if (!hold->granted()) co_await hold->turn();
@@ -129,7 +124,7 @@ std::optional<std::optional<CompletionMode>> decode_sanitize_record(const Bytes&
 
 void resume_sanitize(LogicalUnit& unit, const Executor& executor, CompletionMode mode) {
   log::info("volume {}: SANITIZE goes on", to_string(unit.geometry().identity));
-  begin(*unit.erasure());
+  unit.erasure()->begin(true);
   asio::co_spawn(executor, sanitize_unwatched(unit.device(), unit.erasure(), mode, nullptr),
                  log_failure);
 }
