@@ -63,6 +63,7 @@ class Value {
   void warning(const std::string& text) const { report_->warning(place_, text); }
 
   bool is_map() const { return node_.IsMap(); }
+  bool is_list() const { return node_.IsSequence(); }
 
   // Each reports its own error and gives nothing when the value is of another kind.
   std::optional<std::string> text() const;  // a non-empty scalar

@@ -16,7 +16,7 @@
 
 #include "backend/base/log.h"
 #include "config/config.h"
-#include "target/admin/version.h"
+#include "backend/base/version.h"
 #include "target/gateway/gateway.h"
 #include "target/huge_pages.h"
 

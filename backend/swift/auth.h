@@ -2,6 +2,8 @@
 // reads the answer; it does no I/O. TokenCache keeps the token and renews it.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -14,6 +16,7 @@ namespace swiftness {
 struct Session {
   std::string storage_url;  // without a slash at its end
   std::string token;
+  std::optional<std::chrono::seconds> lifetime;  // of the token from now on, if it was told
 };
 
 class Authenticator {
@@ -21,7 +24,7 @@ class Authenticator {
   virtual ~Authenticator() = default;
   virtual HttpRequest request() const = 0;  // its deadline is the caller's to set
   virtual std::variant<Session, Failure> session(const HttpResponse& answer) const = 0;
-  virtual std::string where() const = 0;  // "user gw at http://...", for messages
+  virtual std::string where() const = 0;  // "as user gw at http://...", for messages
 };
 
 }  // namespace swiftness

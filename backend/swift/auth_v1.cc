@@ -13,7 +13,7 @@ HttpRequest AuthV1::request() const {
   HttpRequest request;
   request.method = "GET";
   request.url = url_;
-  request.headers = {{"X-Auth-User", user_}, {"X-Auth-Key", key_}};
+  request.headers = {{"X-Auth-User", config_.user}, {"X-Auth-Key", config_.key}};
   request.most_body = kMostBody;
   return request;
 }
@@ -31,8 +31,10 @@ std::variant<Session, Failure> AuthV1::session(const HttpResponse& answer) const
   }
   if (answer.status / 100 != 2) return failure;
 
-  Session session{std::string(answer.headers.find("X-Storage-Url")),
-                  std::string(answer.headers.find("X-Auth-Token"))};
+  Session session;
+  session.storage_url = answer.headers.find("X-Storage-Url");
+  if (!storage_url_.empty()) session.storage_url = storage_url_;
+  session.token = answer.headers.find("X-Auth-Token");
   if (session.token.empty()) session.token = answer.headers.find("X-Storage-Token");
   while (session.storage_url.ends_with('/')) session.storage_url.pop_back();
   if (session.storage_url.empty() || session.token.empty()) {
@@ -41,11 +43,14 @@ std::variant<Session, Failure> AuthV1::session(const HttpResponse& answer) const
                                "service of version 1{}",
                                answer.status, transaction_of(answer))};
   }
+  if (auto seconds = parse_retry_after(answer.headers.find("X-Auth-Token-Expires"))) {
+    session.lifetime = std::chrono::floor<std::chrono::seconds>(*seconds);
+  }
   return session;
 }
 
 std::string AuthV1::where() const {
-  return fmt::format("user {} at {}", user_, url_);
+  return fmt::format("as user {} at {}", config_.user, url_);
 }
 
 }  // namespace swiftness

@@ -1,17 +1,19 @@
 // Auth version 1 (TempAuth and compatible services): one GET with user and key, answered with the
-// storage URL and a token.
+// storage URL, a token and, by most, the seconds it has left (X-Auth-Token-Expires).
 #pragma once
 
 #include <string>
 
+#include "backend/store_config.h"
 #include "backend/swift/auth.h"
 
 namespace swiftness {
 
 class AuthV1 final : public Authenticator {
  public:
-  AuthV1(std::string url, std::string user, std::string key)
-      : url_(std::move(url)), user_(std::move(user)), key_(std::move(key)) {}
+  // With a `storage_url` the one that is answered does not matter.
+  AuthV1(std::string url, AuthV1Config config, std::string storage_url)
+      : url_(std::move(url)), config_(std::move(config)), storage_url_(std::move(storage_url)) {}
 
   HttpRequest request() const override;
   std::variant<Session, Failure> session(const HttpResponse& answer) const override;
@@ -19,8 +21,8 @@ class AuthV1 final : public Authenticator {
 
  private:
   std::string url_;
-  std::string user_;
-  std::string key_;
+  AuthV1Config config_;
+  std::string storage_url_;
 };
 
 }  // namespace swiftness

@@ -25,7 +25,7 @@ constexpr size_t kMostErrorBody = 1024 * 1024;  // read past for the sake of the
 constexpr uint64_t kBigTransfer = 128 * 1024;   // gets big buffers
 constexpr long kBigBuffer = 512 * 1024;
 constexpr auto kLongestPoll = std::chrono::seconds(60);
-constexpr const char* kUserAgent = "swiftness";
+constexpr const char* kUserAgent = "swiftness/" SWIFTNESS_VERSION;
 
 using Complete = std::function<void(HttpOutcome)>;
 
@@ -85,12 +85,12 @@ bool is_sendable(const HttpRequest& request) {
 // One request on its way, with the easy handle it uses. Lives on the engine's thread.
 class Transfer {
  public:
-  Transfer(HttpEngine::TransferId id, HttpRequest request, Complete complete)
+  Transfer(TransferId id, HttpRequest request, Complete complete)
       : id_(id), request_(std::move(request)), complete_(std::move(complete)) {}
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  HttpEngine::TransferId id() const noexcept { return id_; }
+  TransferId id() const noexcept { return id_; }
   TimePoint deadline() const noexcept { return request_.deadline; }
   TimePoint last_progress() const noexcept { return last_progress_; }
   CURL* easy() const noexcept { return easy_.get(); }
@@ -114,7 +114,7 @@ class Transfer {
   bool open_body();
   void progressed() { last_progress_ = std::chrono::steady_clock::now(); }
 
-  HttpEngine::TransferId id_;
+  TransferId id_;
   HttpRequest request_;
   Complete complete_;
   HeaderList header_list_;
@@ -154,17 +154,27 @@ bool Transfer::set_up(Easy easy, const HttpEngine::Options& options, TimePoint n
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_PATH_AS_IS, 1L);  // object names may hold "..", which is no step upwards
   set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_QUICK_EXIT, 1L);  // never wait for a resolver that hangs
-  set(CURLOPT_PROXY, "");       // none, whatever the environment says
+  set(CURLOPT_QUICK_EXIT, 1L);                    // never wait for a resolver that hangs
+  set(CURLOPT_PROXY, options.proxy.url.c_str());  // empty: none, whatever the environment says
+  set(CURLOPT_NOPROXY, "");
+  if (!options.proxy.user.empty()) {
+    set(CURLOPT_PROXYUSERNAME, options.proxy.user.c_str());
+    set(CURLOPT_PROXYPASSWORD, options.proxy.password.c_str());
+  }
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(CURLOPT_USERAGENT, kUserAgent);
   set(CURLOPT_TCP_KEEPALIVE, 1L);
   set(CURLOPT_CONNECTTIMEOUT_MS,
       static_cast<long>(
           std::chrono::duration_cast<std::chrono::milliseconds>(options.connect_timeout).count()));
-  if (!options.ca_file.empty()) {
-    set(CURLOPT_CAINFO, options.ca_file.c_str());
+  if (!options.tls.ca_file.empty()) {
+    set(CURLOPT_CAINFO, options.tls.ca_file.c_str());
     set(CURLOPT_CAPATH, nullptr);  // this file only
+  }
+  if (!options.tls.certificate_file.empty()) {
+    set(CURLOPT_SSLCERT, options.tls.certificate_file.c_str());
+    const std::string& key = options.tls.key_file;
+    set(CURLOPT_SSLKEY, (key.empty() ? options.tls.certificate_file : key).c_str());
   }
   if (request_.fresh_connection) set(CURLOPT_FRESH_CONNECT, 1L);
 
@@ -573,10 +583,6 @@ HttpEngine::HttpEngine(Options options) {
 
 HttpEngine::~HttpEngine() {
   stop();
-}
-
-asio::awaitable<HttpOutcome> HttpEngine::perform(HttpRequest request) {
-  return perform(std::move(request), reserve_id());
 }
 
 asio::awaitable<HttpOutcome> HttpEngine::perform(HttpRequest request, TransferId id) {

@@ -7,14 +7,15 @@
 // once, over kept-alive connections; the others wait their turn in order. A transfer ends with a
 // response, or with the reason why there is none; nothing is retried here (see
 // HttpRequest::fresh_connection for the one exception libcurl insists on). Redirects are not
-// followed, proxies named by the environment are ignored.
+// followed, proxies named by the environment are ignored. A body of a megabyte or more is announced
+// first (Expect: 100-continue), so that a server that would refuse it can say so before it is sent;
+// one that says nothing within a second gets it all the same.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
 #include <memory>
 #include <string>
 
+#include "backend/store_config.h"
 #include "backend/swift/http_transport.h"
 
 namespace swiftness {
@@ -22,27 +23,21 @@ namespace swiftness {
 class HttpEngine final : public HttpTransport {
  public:
   struct Options {
-    std::string ca_file{};  // trusted certificates; empty: the system's
-    size_t connections = 32;
+    TlsConfig tls{};
+    HttpProxyConfig proxy{};
+    size_t connections = 32;  // of all servers together
     Duration connect_timeout = std::chrono::seconds(4);
     Duration stall_timeout = std::chrono::seconds(12);
   };
-
-  enum class TransferId : uint64_t {};
 
   explicit HttpEngine(Options options);
   ~HttpEngine() override;  // stop()
   HttpEngine(const HttpEngine&) = delete;
   HttpEngine& operator=(const HttpEngine&) = delete;
 
-  asio::awaitable<HttpOutcome> perform(HttpRequest request) override;
-
-  // The same for a transfer that somebody may want to abort: reserve an id, start, abort. The
-  // aborted transfer completes with TransportFailure::aborted; what it did on the server is not
-  // known. Aborting one that is over does nothing.
-  TransferId reserve_id() noexcept { return TransferId(next_id_++); }
-  asio::awaitable<HttpOutcome> perform(HttpRequest request, TransferId id);
-  void abort(TransferId id);
+  using HttpTransport::perform;
+  asio::awaitable<HttpOutcome> perform(HttpRequest request, TransferId id) override;
+  void abort(TransferId id) override;
 
   // Joins the thread as well. Not to be called from two threads at once.
   void stop() override;
@@ -50,7 +45,6 @@ class HttpEngine final : public HttpTransport {
  private:
   class Loop;
   std::shared_ptr<Loop> loop_;  // shared with calls not yet started
-  std::atomic<uint64_t> next_id_{1};
 };
 
 }  // namespace swiftness

@@ -34,7 +34,7 @@ constexpr StatusRow kStatusTable[] = {
     {498, unavailable, true, false, "rate limit"},
     {499, unavailable, true, true, "the connection ended before the data did"},
     {501, invalid, false, false, "Swift does not know this operation"},
-    {507, out_of_space, false, true, "the store is full"},
+    {507, out_of_space, true, true, "the store is full"},
 };
 
 StatusRow row_of(int status) {
@@ -67,7 +67,8 @@ constexpr TransportRow kTransportTable[] = {
     {TransportFailure::closed, unavailable, false, true},
 };
 
-// The sentence inside the HTML Swift answers errors with, fit for one log line.
+}  // namespace
+
 std::string excerpt_of(std::string_view html) {
   constexpr size_t kMost = 160;
   std::string text;
@@ -84,8 +85,6 @@ std::string excerpt_of(std::string_view html) {
   while (!text.empty() && text.back() == ' ') text.pop_back();
   return text;
 }
-
-}  // namespace
 
 std::string transaction_of(const HttpResponse& response) {
   std::string_view id = response.headers.find("X-Trans-Id");

@@ -26,6 +26,9 @@ Failure failure_of(const HttpFailure& failure);
 // A success by its status that is not one by its contents: it is read again.
 Failure broken_answer(const HttpResponse& response, std::string_view what);
 
+// The words of an answer's HTML or plain text, fit for one log line.
+std::string excerpt_of(std::string_view html);
+
 // " (transaction tx...)": what an administrator greps Swift's logs for.
 std::string transaction_of(const HttpResponse& response);
 

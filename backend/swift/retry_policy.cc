@@ -35,4 +35,10 @@ std::optional<Duration> RetryPolicy::after_failure(TimePoint now, bool retriable
   return delay;
 }
 
+bool RetryBudget::spend() noexcept {
+  if (retries_ < 1) return false;
+  retries_ -= 1;
+  return true;
+}
+
 }  // namespace swiftness

@@ -3,6 +3,7 @@
 // The only loop that uses it is SwiftClient::perform; retries live nowhere else.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -36,6 +37,19 @@ class RetryPolicy {
   RetryTiming timing_;
   uint64_t random_state_;
   unsigned failures_ = 0;
+};
+
+// RetryBudget: how many retries all requests of a store may make together. Each request earns half
+// a retry; beyond that, and a reserve for bad moments, every retry waits for as long as retries
+// ever wait. So a cluster in trouble never gets more than half as much again of our work.
+class RetryBudget {
+ public:
+  void earn() noexcept { retries_ = std::min(retries_ + 0.5, kReserve); }
+  bool spend() noexcept;  // false: there is nothing left
+
+ private:
+  static constexpr double kReserve = 64;
+  double retries_ = kReserve;
 };
 
 }  // namespace swiftness

@@ -1,6 +1,12 @@
-// SwiftClient: one request to Swift, carried through: a token is put on it, it is sent, judged, and
-// sent again as the retry policy allows, until its answer is what was asked for or an Error says
-// why not. It holds the only retry loop there is. SwiftStore makes the store contract of it.
+// SwiftClient: one request to Swift, carried through: a token is put on it, it is sent to one of
+// the cluster's proxies, judged, and sent again as the retry policy allows, perhaps to another,
+// until its answer is what was asked for or an Error says why not. It holds the only retry loop
+// there is. A read that is unusually slow is asked for twice. SwiftStore makes the store contract
+// of it.
+//
+// Each request carries an id of ours (X-Trans-Id-Extra), which Swift puts at the end of its own
+// transaction id: messages about a request that was never answered name it, and Swift's logs have
+// it too.
 //
 // Lives on one executor. Calls under way share it; close() ends them.
 #pragma once
@@ -12,6 +18,8 @@
 
 #include "backend/base/background.h"
 #include "backend/store_config.h"
+#include "backend/swift/endpoints.h"
+#include "backend/swift/hedging.h"
 #include "backend/swift/http_transport.h"
 #include "backend/swift/swift_protocol.h"
 #include "backend/swift/swift_tuning.h"
@@ -26,8 +34,10 @@ struct SwiftRequest {
   std::string query;      // escaped, without '?'
   std::vector<HttpHeader> headers;
   BufferList body;
-  uint64_t most_body = 0;         // bytes of the answer's body
-  bool fresh_connection = false;  // see HttpRequest
+  uint64_t most_body = 0;          // bytes of the answer's body
+  bool fresh_connection = false;   // see HttpRequest
+  bool hedge = false;              // may be asked for twice, for the first answer
+  std::optional<size_t> endpoint;  // from endpoint(): this proxy and no other
   Judge judge = judge_success;
 };
 
@@ -50,6 +60,9 @@ class SwiftClient {
   std::string container_name(const std::string& container) const;
   TimePoint new_deadline() const { return now() + config_.deadline; }
 
+  // A proxy for several requests that have to go to the same one.
+  size_t endpoint() const noexcept { return endpoints_.well(); }
+
   Async<SwiftAnswer> perform(SwiftRequest request, TimePoint deadline);
 
   // Work that is too long for the shard, on the pool; see offload().
@@ -57,23 +70,49 @@ class SwiftClient {
   Async<T> compute(Work work);
 
  private:
-  HttpRequest to_http(const SwiftRequest& request, const Session& session, TimePoint deadline,
-                      bool again) const;
+  struct Sent;
+  struct Race;
+  static Task run(std::shared_ptr<HttpTransport> transport, HttpRequest request,
+                  std::shared_ptr<Race> race, size_t runner);
+
+  Async<size_t> choose(const SwiftRequest& request, std::optional<size_t> not_this,
+                       TimePoint deadline);
+  asio::awaitable<Sent> send(const SwiftRequest& request, const Session& session, size_t endpoint,
+                             TimePoint deadline, bool again);
+  asio::awaitable<Sent> send_hedged(const SwiftRequest& request, const Session& session,
+                                    size_t endpoint, HttpRequest http, Duration patience);
+  Failure why_not(const HttpFailure& failure, const Sent& sent) const;
+  void report(size_t endpoint, const HttpOutcome& outcome);
+
+  std::string base_url(const Session& session, size_t endpoint) const;
+  HttpRequest to_http(const SwiftRequest& request, const Session& session, size_t endpoint,
+                      TimePoint deadline, bool again);
   static Duration transfer_time(const SwiftRequest& request);
   void note(const std::optional<Failure>& failure);
   static Error closed();
 
   SwiftStoreConfig config_;
   RetryTiming retry_;
+  RetryBudget budget_;
+  Endpoints endpoints_;
+  Hedging hedging_;
   bool closed_ = false;
+  Executor executor_;
   AsyncEvent closing_;
-  std::unique_ptr<HttpTransport> transport_;
-  TokenCache tokens_;
+  AsyncEvent circuit_closed_;
+  std::shared_ptr<HttpTransport> transport_;  // shared with transfers nobody waits for any more
+  std::shared_ptr<TokenCache> tokens_;
   std::unique_ptr<asio::thread_pool> pool_;
 
-  // Since when nothing but failures came back, and whether the log has been told.
+  std::string id_;  // what all our X-Trans-Id-Extra begin with
+  uint64_t requests_ = 0;
+
+  // Since when nothing but failures came back, what the last one was, and whether the log has been
+  // told.
   std::optional<TimePoint> failing_since_;
+  std::string last_failure_;
   bool told_ = false;
+  TimePoint refusals_told_{};  // the last time
 };
 
 template <class T, class Work>

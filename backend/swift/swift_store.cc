@@ -18,7 +18,8 @@ using ClientPtr = std::shared_ptr<SwiftClient>;
 
 constexpr uint64_t kMostWholeObject = uint64_t{256} << 20;  // bytes of a get without a range
 constexpr uint64_t kMostListing = uint64_t{64} << 20;       // bytes of one page in JSON
-constexpr uint64_t kSmallAnswer = 64 * 1024;  // bytes: for answers whose body is idle talk
+constexpr uint64_t kSmallAnswer = 64 * 1024;         // bytes: for answers whose body is idle talk
+constexpr uint64_t kMostHedged = uint64_t{8} << 20;  // bytes of a read asked for twice
 constexpr size_t kHashedHere = 8 * 1024;  // bytes: below it the pool costs more than the checksum
 constexpr size_t kHeadsAtOnce = 8;
 constexpr size_t kDeletesAtOnce = 8;
@@ -80,6 +81,7 @@ Async<Buffer> get_object(ClientPtr client, ObjectName object, ByteRange range, G
                       fmt::format("GET {}: no such range", where(*client, object)));
     }
     request.most_body = range.length;
+    request.hedge = !options.newest && range.length <= kMostHedged;
     request.headers.push_back({"Range", range_header(range)});
     request.judge = [range](const HttpResponse& response) { return judge_range(response, range); };
   }
@@ -267,6 +269,7 @@ Async<void> make_container(ClientPtr client, std::string container, TimePoint de
 // ---------------------------------------------------------------- presence (I2)
 // The looks of one presence() call: every one of them must have been answered by the same server.
 struct Look {
+  size_t endpoint = 0;         // that is asked
   std::string storage_server;  // of the first answer
   bool doubtful = false;
 
@@ -284,6 +287,7 @@ Judgement judge_presence(const HttpResponse& response) {
 asio::awaitable<Presence> look_at(ClientPtr client, ObjectName object, Look& look,
                                   TimePoint deadline) {
   SwiftRequest request = request_for(*client, "HEAD", object);
+  request.endpoint = look.endpoint;
   request.headers.push_back(kNewest);
   request.judge = judge_presence;
   Result<SwiftAnswer> answer = co_await client->perform(std::move(request), deadline);
@@ -317,7 +321,7 @@ asio::awaitable<std::vector<Presence>> presence_of(ClientPtr client, Executor ex
                                                    TimePoint deadline) {
   std::vector<Presence> found(names.size(), Presence::unknown);
   const ObjectName anchor{container, std::string(kAnchorName)};
-  PresenceWork work{client, container, names, found, {}, deadline};
+  PresenceWork work{client, container, names, found, Look{client->endpoint(), {}}, deadline};
 
   Presence before = co_await look_at(client, anchor, work.look, deadline);
   if (before != Presence::yes) co_return found;
@@ -401,46 +405,93 @@ Async<ListPage> list_container(ClientPtr client, std::string container, std::str
 
 }  // namespace
 
+namespace {
+
+Error wrong(std::string words) {
+  return Error(ErrorCode::invalid, std::move(words));
+}
+
+bool is_url(std::string_view text) {
+  return text.starts_with("http://") || text.starts_with("https://");
+}
+
+// A line end in a secret's file, for instance, would end the header it stands in.
+bool has_control_character(std::string_view text) {
+  return std::ranges::any_of(text, [](unsigned char c) { return c < ' ' || c == 0x7f; });
+}
+
+Result<void> validate_auth(const AuthV1Config& auth) {
+  if (auth.user.empty()) return wrong("auth user is empty");
+  if (auth.key.empty()) return wrong("auth key is empty");
+  if (has_control_character(auth.user) || has_control_character(auth.key)) {
+    return wrong("auth user or key holds a control character (a line end in its file?)");
+  }
+  return {};
+}
+
+Result<void> validate_auth(const AuthV3Config& auth) {
+  using enum AuthV3Config::Method;
+  if (auth.secret.empty()) return wrong("auth password, secret or token is empty");
+  const bool by_name = auth.method == password || auth.application_credential.id.empty();
+  if (auth.method != token && by_name) {
+    if (auth.user.empty()) return wrong("auth user is empty");
+    if (auth.user.id.empty() && auth.user_domain.empty()) return wrong("auth user_domain is empty");
+  }
+  if (auth.method == application_credential && auth.application_credential.empty()) {
+    return wrong("auth application_credential is empty");
+  }
+  if (!auth.project.name.empty() && auth.project.id.empty() && auth.project_domain.empty()) {
+    return wrong("auth project_domain is empty");
+  }
+  return {};
+}
+
+Result<void> validate_file(std::string_view key, const std::string& file) {
+  if (file.empty() || access(file.c_str(), R_OK) == 0) return {};
+  return wrong(fmt::format("{} {} cannot be read", key, file));
+}
+
+}  // namespace
+
 // ---------------------------------------------------------------- the contract
 Result<void> SwiftStore::validate(const SwiftStoreConfig& config) {
-  auto wrong = [](std::string words) { return Error(ErrorCode::invalid, std::move(words)); };
-  if (config.auth_version != 1) {
-    return wrong(
-        fmt::format("auth version {} is not supported in this version", config.auth_version));
-  }
-  if (!config.auth_url.starts_with("http://") && !config.auth_url.starts_with("https://")) {
-    return wrong(fmt::format("auth url '{}' is no http:// or https:// URL", config.auth_url));
-  }
-  if (config.user.empty()) return wrong("auth user is empty");
-  if (config.key.empty()) return wrong("auth key is empty");
-  for (const std::string* text : {&config.auth_url, &config.user, &config.key}) {
-    if (std::ranges::any_of(*text, [](unsigned char c) { return c < ' ' || c == 0x7f; })) {
-      return wrong("auth url, user or key holds a control character (a line end in its file?)");
+  Result<void> auth = std::visit([](const auto& kind) { return validate_auth(kind); }, config.auth);
+  if (!auth) return auth;
+  if (config.auth_urls.empty()) return wrong("auth url is missing");
+  std::vector<std::string> urls = config.auth_urls;
+  urls.insert(urls.end(), config.endpoints.begin(), config.endpoints.end());
+  if (!config.storage_url.empty()) urls.push_back(config.storage_url);
+  if (!config.http_proxy.url.empty()) urls.push_back(config.http_proxy.url);
+  for (const std::string& url : urls) {
+    if (!is_url(url) || has_control_character(url)) {
+      return wrong(fmt::format("'{}' is no http:// or https:// URL", url));
     }
   }
   if (config.prefix.find('/') != std::string::npos) {
     return wrong(fmt::format("prefix '{}' holds a slash", config.prefix));
   }
-  if (!config.ca_file.empty() && access(config.ca_file.c_str(), R_OK) != 0) {
-    return wrong(fmt::format("ca_file {} cannot be read", config.ca_file));
-  }
-  return {};
+  if (config.connections == 0) return wrong("connections is 0");
+  Result<void> ca = validate_file("ca_file", config.tls.ca_file);
+  if (!ca) return ca;
+  Result<void> certificate = validate_file("certificate_file", config.tls.certificate_file);
+  if (!certificate) return certificate;
+  return validate_file("key_file", config.tls.key_file);
 }
 
 namespace {
 
-std::unique_ptr<HttpTransport> new_engine(const SwiftStoreConfig& config,
-                                          const SwiftTuning& tuning) {
-  return std::make_unique<HttpEngine>(HttpEngine::Options{.ca_file = config.ca_file,
-                                                          .connections = tuning.connections,
-                                                          .connect_timeout = tuning.connect_timeout,
-                                                          .stall_timeout = tuning.stall_timeout});
+std::unique_ptr<HttpTransport> new_engine(const SwiftStoreConfig& config) {
+  return std::make_unique<HttpEngine>(HttpEngine::Options{.tls = config.tls,
+                                                          .proxy = config.http_proxy,
+                                                          .connections = config.connections,
+                                                          .connect_timeout = config.connect_timeout,
+                                                          .stall_timeout = config.stall_timeout});
 }
 
 }  // namespace
 
 SwiftStore::SwiftStore(SwiftStoreConfig config, Executor executor, SwiftTuning tuning)
-    : SwiftStore(config, executor, tuning, new_engine(config, tuning)) {}
+    : SwiftStore(config, executor, tuning, new_engine(config)) {}
 
 SwiftStore::SwiftStore(SwiftStoreConfig config, Executor executor, SwiftTuning tuning,
                        std::unique_ptr<HttpTransport> transport)

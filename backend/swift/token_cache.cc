@@ -2,31 +2,42 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+
 #include "backend/base/log.h"
 
 namespace swiftness {
+namespace {
 
-TokenCache::TokenCache(std::unique_ptr<Authenticator> authenticator, HttpTransport& transport,
-                       Executor executor)
-    : authenticator_(std::move(authenticator)),
-      transport_(transport),
-      log_in_ended_(std::move(executor)) {}
+using namespace std::chrono_literals;
+
+constexpr Duration kLongestMargin = 10min;  // before its end a token is renewed
+constexpr Duration kLeastLife = 1s;         // as services count whole seconds
+constexpr Duration kFirstPause = 1s;
+constexpr Duration kLongestPause = 60s;
+
+}  // namespace
+
+TokenCache::TokenCache(Authenticators services, std::shared_ptr<HttpTransport> transport,
+                       Executor executor, Duration patience)
+    : services_(std::move(services)),
+      transport_(std::move(transport)),
+      executor_(executor),
+      patience_(patience),
+      log_in_ended_(std::move(executor)) {
+  CHECK(!services_.empty());
+}
 
 asio::awaitable<TokenCache::LogIn> TokenCache::get(TimePoint deadline) {
-  if (session_) co_return session_;
+  if (session_ && now() >= expires_) session_.reset();
+  if (session_) {
+    if (now() >= renew_at_ && !logging_in_) start_log_in();
+    co_return session_;
+  }
   if (!logging_in_) {
-    logging_in_ = true;
-    LogIn made = co_await log_in(deadline);
-    logging_in_ = false;
-    ++log_ins_;
-    last_failure_.reset();
-    if (auto* failure = std::get_if<Failure>(&made)) {
-      last_failure_ = *failure;
-    } else {
-      session_ = std::get<SessionPtr>(made);
-    }
-    log_in_ended_.notify_all();
-    co_return made;
+    if (now() < refused_until_) co_return *last_failure_;
+    start_log_in();
   }
 
   const uint64_t ended_before = log_ins_;
@@ -35,7 +46,7 @@ asio::awaitable<TokenCache::LogIn> TokenCache::get(TimePoint deadline) {
     if (left <= Duration::zero()) {
       co_return Failure{
           ErrorCode::timed_out, true, false, std::nullopt,
-          fmt::format("log-in as {}: no answer within the deadline", authenticator_->where())};
+          fmt::format("log-in {}: no answer within the deadline", services_[service_]->where())};
     }
     co_await log_in_ended_.wait_for(left);
   }
@@ -43,27 +54,85 @@ asio::awaitable<TokenCache::LogIn> TokenCache::get(TimePoint deadline) {
   if (last_failure_) co_return *last_failure_;
   co_return Failure{
       ErrorCode::unavailable, true, false, std::nullopt,
-      fmt::format("log-in as {}: the new token was refused at once", authenticator_->where())};
+      fmt::format("log-in {}: the new token was refused at once", services_[service_]->where())};
 }
 
-asio::awaitable<TokenCache::LogIn> TokenCache::log_in(TimePoint deadline) {
-  HttpRequest request = authenticator_->request();
-  request.deadline = deadline;
-  HttpOutcome outcome = co_await transport_.perform(std::move(request));
+void TokenCache::start_log_in() {
+  logging_in_ = true;
+  asio::co_spawn(executor_, log_in(shared_from_this()), [](std::exception_ptr failed) {
+    if (failed) std::rethrow_exception(failed);
+  });
+}
 
-  const std::string context = fmt::format("log-in as {}: ", authenticator_->where());
-  if (auto* no_answer = std::get_if<HttpFailure>(&outcome)) {
-    Failure failure = failure_of(*no_answer);
-    failure.reason = context + failure.reason;
-    co_return failure;
+Task TokenCache::log_in(std::shared_ptr<TokenCache> self) {
+  auto answer = co_await self->ask();
+  self->logging_in_ = false;
+  ++self->log_ins_;
+  if (auto* failure = std::get_if<Failure>(&answer)) {
+    self->refuse(std::move(*failure));
+  } else {
+    self->keep(std::get<Session>(std::move(answer)));
   }
-  auto session = authenticator_->session(std::get<HttpResponse>(outcome));
-  if (auto* failure = std::get_if<Failure>(&session)) {
-    failure->reason = context + failure->reason;
-    co_return std::move(*failure);
+  self->log_in_ended_.notify_all();
+}
+
+// One round over the services, as long as they do not answer.
+asio::awaitable<std::variant<Session, Failure>> TokenCache::ask() {
+  const TimePoint deadline = now() + patience_;
+  std::variant<Session, Failure> answer;
+  for (size_t i = 0; i < services_.size(); ++i) {
+    const Authenticator& service = *services_[service_];
+    HttpRequest request = service.request();
+    // The last one may take what is left; each other one leaves something to those that follow.
+    request.deadline = now() + (deadline - now()) / static_cast<int>(services_.size() - i);
+    HttpOutcome outcome = co_await transport_->perform(std::move(request));
+    if (auto* no_answer = std::get_if<HttpFailure>(&outcome)) {
+      answer = failure_of(*no_answer);
+    } else {
+      answer = service.session(std::get<HttpResponse>(outcome));
+    }
+    auto* failure = std::get_if<Failure>(&answer);
+    if (failure == nullptr) {
+      log::debug("log-in {}: token received, storage at {}", service.where(),
+                 std::get<Session>(answer).storage_url);
+      break;
+    }
+    failure->reason = fmt::format("log-in {}: {}", service.where(), failure->reason);
+    if (!failure->retriable) break;  // another one would say the same
+    service_ = (service_ + 1) % services_.size();
   }
-  log::debug("{}token received, storage at {}", context, std::get<Session>(session).storage_url);
-  co_return std::make_shared<const Session>(std::get<Session>(std::move(session)));
+  co_return answer;
+}
+
+void TokenCache::keep(Session session) {
+  if (pause_ > Duration::zero()) log::info("Swift's identity service lets us in again");
+  pause_ = Duration::zero();
+  refused_until_ = TimePoint::min();
+  last_failure_.reset();
+  expires_ = renew_at_ = TimePoint::max();
+  if (session.lifetime) {
+    expires_ = now() + std::max<Duration>(*session.lifetime, kLeastLife);
+    renew_at_ = expires_ - std::min<Duration>(*session.lifetime / 5, kLongestMargin);
+    // TempAuth gives the same token to all until its end: then there is nothing to be had earlier.
+    if (session_ && session_->token == session.token) renew_at_ = expires_;
+  }
+  session_ = std::make_shared<const Session>(std::move(session));
+}
+
+void TokenCache::refuse(Failure failure) {
+  if (pause_ == Duration::zero()) {
+    if (!failure.retriable) {
+      log::error("Swift is closed to us until somebody changes something: {}", failure.reason);
+    } else if (session_) {
+      log::warning("the token for Swift cannot be renewed yet: {}", failure.reason);
+    }
+  }
+  if (session_ || !failure.retriable) {
+    pause_ = std::clamp(2 * pause_, kFirstPause, kLongestPause);
+    renew_at_ = now() + pause_;  // the old token is good for a while
+    if (!failure.retriable) refused_until_ = now() + pause_;
+  }
+  last_failure_ = std::move(failure);
 }
 
 void TokenCache::reject(const SessionPtr& session) {

@@ -1,13 +1,18 @@
-// TokenCache: the session that all requests of a store share. The first one to need it logs in;
-// whoever comes meanwhile waits for the same answer, good or bad, so that a hundred requests that
-// meet an expired token cause one log-in. It retries nothing: SwiftClient does.
+// TokenCache: the session that all requests of a store share. Whoever needs one while there is none
+// starts a log-in; whoever comes meanwhile waits for the same answer, good or bad, so that a
+// hundred requests that meet an expired token cause one log-in. A token whose life is known is
+// renewed before its end, beside the requests that still use it.
 //
-// Lives on the store's executor.
+// It retries nothing: SwiftClient does. But credentials that were refused are not shown again and
+// again: for a while, longer each time, the refusal is answered from here.
+//
+// Lives on the store's executor, on the heap: a log-in under way shares it.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <variant>
+#include <vector>
 
 #include "backend/base/async.h"
 #include "backend/swift/auth.h"
@@ -15,13 +20,16 @@
 
 namespace swiftness {
 
-class TokenCache {
+class TokenCache : public std::enable_shared_from_this<TokenCache> {
  public:
   using SessionPtr = std::shared_ptr<const Session>;  // shared, so that reject() knows which
   using LogIn = std::variant<SessionPtr, Failure>;
+  using Authenticators = std::vector<std::unique_ptr<Authenticator>>;
 
-  TokenCache(std::unique_ptr<Authenticator> authenticator, HttpTransport& transport,
-             Executor executor);
+  // All of `services` know the same users; one that does not answer is followed by the next.
+  // `patience`: for one log-in.
+  TokenCache(Authenticators services, std::shared_ptr<HttpTransport> transport, Executor executor,
+             Duration patience);
 
   // The session, made now if need be; or why there is none, at the deadline at the latest.
   asio::awaitable<LogIn> get(TimePoint deadline);
@@ -30,15 +38,29 @@ class TokenCache {
   void reject(const SessionPtr& session);
 
  private:
-  asio::awaitable<LogIn> log_in(TimePoint deadline);
+  void start_log_in();
+  static Task log_in(std::shared_ptr<TokenCache> self);
+  asio::awaitable<std::variant<Session, Failure>> ask();
+  void keep(Session session);
+  void refuse(Failure failure);
 
-  std::unique_ptr<Authenticator> authenticator_;
-  HttpTransport& transport_;
+  Authenticators services_;
+  size_t service_ = 0;  // that is asked next
+  std::shared_ptr<HttpTransport> transport_;
+  Executor executor_;
+  Duration patience_;
+
   SessionPtr session_;
+  TimePoint renew_at_ = TimePoint::max();
+  TimePoint expires_ = TimePoint::max();
+
   bool logging_in_ = false;
   uint64_t log_ins_ = 0;                 // that have ended, well or not
   std::optional<Failure> last_failure_;  // of the last one
   AsyncEvent log_in_ended_;
+
+  Duration pause_{};                            // after log-ins that failed; zero: all is well
+  TimePoint refused_until_ = TimePoint::min();  // no log-in before: it would be refused again
 };
 
 }  // namespace swiftness

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "target/admin/version.h"
+#include "backend/base/version.h"
 #include "target/cli/commands.h"
 
 namespace swiftness::cli {

@@ -7,7 +7,7 @@
 #include "backend/base/log.h"
 #include "backend/volume/catalogue.h"
 #include "config/values.h"
-#include "target/admin/version.h"
+#include "backend/base/version.h"
 #include "target/gateway/gateway.h"
 
 namespace swiftness {

@@ -120,10 +120,9 @@ targets:
   EXPECT_EQ(config.limits.dirty_memory, ByteCount(512ULL << 20));
   EXPECT_EQ(config.limits.read_memory, ByteCount(8ULL << 20));
   const auto& cloud = std::get<SwiftStoreConfig>(config.stores.at("cloud"));
-  EXPECT_EQ(cloud.auth_url, "http://swift:8080/auth/v1.0");
-  EXPECT_EQ(cloud.user, "test:tester");
-  EXPECT_EQ(cloud.key, "testing");
-  EXPECT_EQ(cloud.ca_file, "/etc/gw/ca.crt");
+  EXPECT_THAT(cloud.auth_urls, ElementsAre("http://swift:8080/auth/v1.0"));
+  EXPECT_EQ(std::get<AuthV1Config>(cloud.auth), (AuthV1Config{"test:tester", "testing"}));
+  EXPECT_EQ(cloud.tls.ca_file, "/etc/gw/ca.crt");
   EXPECT_EQ(cloud.prefix, "blocks");
   EXPECT_EQ(cloud.storage_policy, "gold");
   const Volume* volume = config.find_volume("vm-disk");
@@ -291,7 +290,8 @@ std::string swift_with(const std::string& key) {
 
 std::string key_of(const Outcome& outcome) {
   if (!outcome.config) return {};
-  return std::get<SwiftStoreConfig>(outcome.config->stores.at("cloud")).key;
+  const auto& cloud = std::get<SwiftStoreConfig>(outcome.config->stores.at("cloud"));
+  return std::get<AuthV1Config>(cloud.auth).key;
 }
 
 TEST(Config, SecretsComeFromFilesAndTheEnvironment) {
@@ -317,6 +317,137 @@ TEST(Config, ASecretInTheFileIsWarnedAbout) {
       outcome.warnings,
       ElementsAre("/etc/gw/gateway.yaml:8: stores.cloud.auth.key: whoever may read this file "
                   "learns the secret; use key_file or key_env"));
+}
+
+SwiftStoreConfig cloud_of(const Outcome& outcome) {
+  EXPECT_THAT(outcome.errors, IsEmpty());
+  if (!outcome.config) return {};
+  return std::get<SwiftStoreConfig>(outcome.config->stores.at("cloud"));
+}
+
+SwiftStoreConfig keystone_with(const std::string& auth, const std::string& more = "") {
+  return cloud_of(read(kPortals + R"(stores:
+  cloud:
+    type: swift
+    auth: { version: 3, url: "https://keystone:5000/v3", )" +
+                       auth + " }\n" + more));
+}
+
+TEST(Config, KeystoneTakesAPasswordACredentialOrAToken) {
+  using enum AuthV3Config::Method;
+  AuthV3Config by_password{.method = password,
+                           .user = {.name = "gw", .id = {}},
+                           .user_domain = {.name = "Default", .id = {}},
+                           .application_credential = {},
+                           .secret = "testing",
+                           .project = {.name = {}, .id = "p1"},
+                           .project_domain = {},
+                           .region = "RegionOne",
+                           .interface = "internal"};
+  EXPECT_EQ(
+      std::get<AuthV3Config>(keystone_with("user: gw, project_id: p1, password_file: swift.key",
+                                           "    region: RegionOne\n    interface: internal\n")
+                                 .auth),
+      by_password);
+
+  AuthV3Config by_credential{.method = application_credential,
+                             .user = {},
+                             .user_domain = {},
+                             .application_credential = {.name = {}, .id = "c1"},
+                             .secret = "from-environment",
+                             .project = {},
+                             .project_domain = {},
+                             .region = {}};
+  EXPECT_EQ(std::get<AuthV3Config>(
+                keystone_with("application_credential_id: c1, secret_env: SWIFT_KEY").auth),
+            by_credential);
+  by_credential.application_credential = {.name = "c", .id = {}};
+  by_credential.user = {.name = "gw", .id = {}};
+  by_credential.user_domain = {.name = {}, .id = "d1"};
+  EXPECT_EQ(std::get<AuthV3Config>(keystone_with("application_credential: c, user: gw, "
+                                                 "user_domain_id: d1, secret_env: SWIFT_KEY")
+                                       .auth),
+            by_credential);
+
+  AuthV3Config by_token{.method = token,
+                        .user = {},
+                        .user_domain = {},
+                        .application_credential = {},
+                        .secret = "testing",
+                        .project = {.name = "storage", .id = {}},
+                        .project_domain = {.name = "east", .id = {}},
+                        .region = {}};
+  EXPECT_EQ(
+      std::get<AuthV3Config>(
+          keystone_with("project: storage, project_domain: east, token_file: swift.key").auth),
+      by_token);
+}
+
+TEST(Config, KeystoneSaysWhatIsMissingOrDoesNotBelong) {
+  EXPECT_THAT(
+      errors(kPortals + R"(stores:
+  a: { type: swift, auth: { version: 3, url: "http://k", password_env: SWIFT_KEY } }
+  b: { type: swift, auth: { version: 3, url: "http://k", user: u, project: p, key_env: SWIFT_KEY } }
+  c: { type: swift, auth: { version: 3, url: "http://k", application_credential_id: c, project: p, secret_env: SWIFT_KEY } }
+  d: { type: swift, auth: { version: 3, url: [], user: u, user_id: i, project: p, password_env: SWIFT_KEY }, interface: private }
+  e: { type: swift, auth: { version: 1, url: "http://s", user: u, key_env: SWIFT_KEY, project: p }, region: r }
+  f: { type: swift, auth: { version: 2, url: "http://s" } }
+)"),
+      ElementsAre(
+          "6: stores.a.auth: needs user or user_id",
+          "6: stores.a.auth: needs project or project_id",
+          "7: stores.b.auth.key_env: belongs to auth version 1; version 3 has a password, an "
+          "application_credential or a token",
+          "7: stores.b.auth: needs password_file or password_env",
+          "8: stores.c.auth.project: an application credential has its project already",
+          "9: stores.d.auth.url: is empty", "9: stores.d.auth: has both user and user_id",
+          "9: stores.d.interface: \"private\" is not public, internal or admin",
+          "10: stores.e.auth.project: belongs to auth version 3; version 1 has url, user and key",
+          "10: stores.e.region: belongs to auth version 3; version 1 has no service catalog",
+          "11: stores.f.auth.version: there is no version 2 any more (1 or 3)"));
+}
+
+TEST(Config, TheWayToSwift) {
+  using namespace std::chrono_literals;
+  const SwiftStoreConfig cloud = cloud_of(read(kPortals + R"(stores:
+  cloud:
+    type: swift
+    auth: { version: 1, url: ["http://a/auth/", "http://[::1]:8080/auth"], user: u, key_env: SWIFT_KEY }
+    storage_url: "https://swift:8080/v1/AUTH_x"
+    endpoints: ["https://swift1:8080/", "https://[2001:db8::1]:8080"]
+    certificate_file: client.crt
+    key_file: client.key
+    http_proxy: { url: "http://proxy:3128", user: p, password_env: SWIFT_KEY }
+    connections: 64
+    deadline: 30s
+    connect_timeout: 500ms
+    stall_timeout: 20s
+)"));
+  EXPECT_THAT(cloud.auth_urls, ElementsAre("http://a/auth", "http://[::1]:8080/auth"));
+  EXPECT_EQ(cloud.storage_url, "https://swift:8080/v1/AUTH_x");
+  EXPECT_THAT(cloud.endpoints, ElementsAre("https://swift1:8080", "https://[2001:db8::1]:8080"));
+  EXPECT_EQ(cloud.tls, (TlsConfig{"", "/etc/gw/client.crt", "/etc/gw/client.key"}));
+  EXPECT_EQ(cloud.http_proxy, (HttpProxyConfig{"http://proxy:3128", "p", "from-environment"}));
+  EXPECT_EQ(cloud.connections, 64u);
+  EXPECT_EQ(cloud.deadline, 30s);
+  EXPECT_EQ(cloud.connect_timeout, 500ms);
+  EXPECT_EQ(cloud.stall_timeout, 20s);
+  EXPECT_THAT(
+      errors(kPortals + R"(stores:
+  a:
+    type: swift
+    auth: { version: 1, url: "http://s", user: u, key_env: SWIFT_KEY }
+    endpoints: ["http://swift1/v1"]
+    key_file: client.key
+    http_proxy: { user: p }
+    deadline: 0s
+)"),
+      ElementsAre(
+          "9: stores.a.endpoints: \"http://swift1/v1\" has a path; only the proxy belongs here",
+          "10: stores.a.key_file: needs certificate_file",
+          "11: stores.a.http_proxy.url: is missing",
+          "11: stores.a.http_proxy: needs password_file or password_env",
+          "12: stores.a.deadline: \"0s\" is not from 1s to 10m"));
 }
 
 TEST(Config, VolumesNeedAStoreAndASizeToBeCreatedWith) {
@@ -418,19 +549,12 @@ TEST(Config, WhatNobodyCanUseIsWarnedAbout) {
 
 TEST(Config, FeaturesThatDoNotExistYetAreRefused) {
   const std::string no = "not supported in this version";
-  EXPECT_THAT(
-      errors(kPortals + R"(limits: { map_memory: 256MiB }
+  EXPECT_THAT(errors(kPortals + R"(limits: { map_memory: 256MiB }
 stores:
-  v3:
-    type: swift
-    auth: { version: 3, url: "https://keystone:5000/v3", project: storage }
-    region: RegionOne
-  v1:
-    type: swift
-    auth: { version: 1, url: "https://swift/auth", user: u, key_env: SWIFT_KEY, project: storage }
+  here: { type: directory, path: objects }
 volumes:
   vm-disk:
-    store: v1
+    store: here
     durability: journal
     journal: { size: 4GiB }
     compression: zstd
@@ -442,15 +566,11 @@ targets:
     alua: optimized
     luns: { 0: vm-disk }
 )"),
-      ElementsAre("9: stores.v3.auth.version: version 3 is " + no + " (use 1)",
-                  "10: stores.v3.region: " + no,
-                  "13: stores.v1.auth.project: belongs to auth version 3; version 1 has url, user "
-                  "and key",
-                  "19: volumes.vm-disk.compression: \"zstd\" is " + no + " (use none)",
-                  "20: volumes.vm-disk.encryption: " + no,
-                  "24: targets[0].digests.header: \"allow\" is " + no + " (use none)",
-                  "24: targets[0].digests.data: \"require\" is " + no + " (use none)",
-                  "25: targets[0].alua: " + no));
+              ElementsAre("13: volumes.vm-disk.compression: \"zstd\" is " + no + " (use none)",
+                          "14: volumes.vm-disk.encryption: " + no,
+                          "18: targets[0].digests.header: \"allow\" is " + no + " (use none)",
+                          "18: targets[0].digests.data: \"require\" is " + no + " (use none)",
+                          "19: targets[0].alua: " + no));
 }
 
 TEST(Config, AQuotaAndItsThreshold) {

@@ -13,9 +13,8 @@ using std::chrono::seconds;
 
 SwiftStoreConfig store_config() {
   SwiftStoreConfig config;
-  config.auth_url = kAuthUrl;
-  config.user = "sim:sim";
-  config.key = "key";
+  config.auth_urls = {kAuthUrl};
+  config.auth = AuthV1Config{"sim:sim", "key"};
   config.prefix = "";
   return config;
 }

@@ -242,9 +242,8 @@ Task History::direct() {
 
 Task History::create_the_volume() {
   SwiftStoreConfig config;
-  config.auth_url = kAuthUrl;
-  config.user = "sim:sim";
-  config.key = "key";
+  config.auth_urls = {kAuthUrl};
+  config.auth = AuthV1Config{"sim:sim", "key"};
   config.prefix = "";
   SwiftTuning tuning;
   tuning.pool_threads = 0;

@@ -42,7 +42,7 @@ class Network::Transport final : public HttpTransport {
   Transport(Network& network, Executor executor, std::string who)
       : network_(network), executor_(std::move(executor)), who_(std::move(who)) {}
 
-  asio::awaitable<HttpOutcome> perform(HttpRequest request) override {
+  asio::awaitable<HttpOutcome> perform(HttpRequest request, TransferId id) override {
     if (stopped_) {
       HttpOutcome closed = HttpFailure{TransportFailure::closed, "closed"};
       co_return closed;
@@ -54,9 +54,16 @@ class Network::Transport final : public HttpTransport {
     const bool strays =
         network_.chance_.happens(network_.options_.stray * (decides(request) ? 8 : 1));
     ++network_.waiting_;
+    calls_.emplace(id, call);
     network_.send(std::move(request), call, strays ? proxy_ ^ 1 : proxy_);
     while (!call->outcome) co_await call->done.wait();
+    calls_.erase(id);
     co_return std::move(*call->outcome);
+  }
+
+  void abort(TransferId id) override {
+    auto call = calls_.find(id);
+    if (call != calls_.end()) network_.fail(call->second, TransportFailure::aborted);
   }
 
   void stop() override { stopped_ = true; }
@@ -67,6 +74,7 @@ class Network::Transport final : public HttpTransport {
   std::string who_;
   size_t proxy_ = 0;
   bool stopped_ = false;
+  std::map<TransferId, CallPtr> calls_;  // without an outcome
 };
 
 std::unique_ptr<HttpTransport> Network::connect(Executor executor, std::string who) {

@@ -11,9 +11,8 @@ TEST(OpenStore, OpensEveryKind) {
   ScratchFolder scratch;
   DirectoryStoreConfig directory{scratch.path() / "objects", "gw"};
   SwiftStoreConfig swift;
-  swift.auth_url = "http://127.0.0.1:1/auth/v1.0";  // nobody is there, and nobody is asked
-  swift.user = "test:tester";
-  swift.key = "testing";
+  swift.auth_urls = {"http://127.0.0.1:1/auth/v1.0"};  // nobody is there, and nobody is asked
+  swift.auth = AuthV1Config{"test:tester", "testing"};
   for (const StoreConfig& config :
        {StoreConfig(directory), StoreConfig(MemoryStoreConfig{}), StoreConfig(swift)}) {
     Result<std::unique_ptr<ObjectStore>> store = open_store(config, io.get_executor());
@@ -28,7 +27,7 @@ TEST(OpenStore, SaysWhatCannotGetBetter) {
   EXPECT_EQ(code_of(open_store(DirectoryStoreConfig{"/dev/null/objects", ""}, io.get_executor())),
             ErrorCode::invalid);
   SwiftStoreConfig swift;
-  swift.auth_url = "no URL";
+  swift.auth_urls = {"no URL"};
   EXPECT_EQ(code_of(open_store(swift, io.get_executor())), ErrorCode::invalid);
 }
 

@@ -5,7 +5,7 @@
 namespace swiftness {
 namespace {
 
-const AuthV1 kAuth("http://swift:8080/auth/v1.0", "test:tester", "very-secret");
+const AuthV1 kAuth("http://swift:8080/auth/v1.0", {"test:tester", "very-secret"}, "");
 
 HttpResponse auth_answer(int status, std::vector<HttpHeader> headers = {}) {
   HttpResponse response;

@@ -30,7 +30,7 @@ TEST(HttpStatus, MapsEveryAnswerToOneErrorCode) {
       {429, ErrorCode::unavailable, true},   {498, ErrorCode::unavailable, true},
       {499, ErrorCode::unavailable, true},   {500, ErrorCode::unavailable, true},
       {502, ErrorCode::unavailable, true},   {503, ErrorCode::unavailable, true},
-      {504, ErrorCode::unavailable, true},   {507, ErrorCode::out_of_space, false},
+      {504, ErrorCode::unavailable, true},   {507, ErrorCode::out_of_space, true},
       {599, ErrorCode::unavailable, true},
   };
   for (const Expected& expected : kExpected) {

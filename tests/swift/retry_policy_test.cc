@@ -62,5 +62,21 @@ TEST(RetryPolicy, WaitsAtLeastAsLongAsTheServerAsks) {
   EXPECT_FALSE(policy.after_failure(kStart + 6s, true, 60s)) << "longer than we have";
 }
 
+TEST(RetryBudget, HalfARetryForEachRequestAndAReserve) {
+  RetryBudget budget;
+  int reserve = 0;
+  while (budget.spend()) ++reserve;
+  EXPECT_EQ(reserve, 64);
+  int retries = 0;
+  for (int i = 0; i < 1000; ++i) {
+    budget.earn();
+    retries += budget.spend() ? 1 : 0;
+  }
+  EXPECT_EQ(retries, 500);
+  for (int i = 0; i < 1000; ++i) budget.earn();
+  for (reserve = 0; budget.spend();) ++reserve;
+  EXPECT_EQ(reserve, 64) << "no more is saved";
+}
+
 }  // namespace
 }  // namespace swiftness

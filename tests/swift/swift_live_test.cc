@@ -27,9 +27,9 @@ std::string environment(const char* name) {
 
 SwiftStoreConfig live_config() {
   SwiftStoreConfig config;
-  config.auth_url = environment("SWIFTNESS_TEST_SWIFT_URL");
-  config.user = environment("SWIFTNESS_TEST_SWIFT_USER");
-  config.key = environment("SWIFTNESS_TEST_SWIFT_KEY");
+  config.auth_urls = {environment("SWIFTNESS_TEST_SWIFT_URL")};
+  config.auth = AuthV1Config{environment("SWIFTNESS_TEST_SWIFT_USER"),
+                             environment("SWIFTNESS_TEST_SWIFT_KEY")};
   config.prefix = "test-" + to_string(Uuid::random());
   return config;
 }
@@ -91,7 +91,7 @@ TEST_F(SwiftLiveTest, EscapesNamesAsSwiftReadsThem) {
 
 TEST_F(SwiftLiveTest, AWrongKeyIsSaidInWords) {
   SwiftStoreConfig config = live_config();
-  config.key = "not-the-key";
+  config.auth = AuthV1Config{environment("SWIFTNESS_TEST_SWIFT_USER"), "not-the-key"};
   open(config);
   Result<void> put = user_->put(object_, "x");
   ASSERT_EQ(code_of(put), ErrorCode::unauthorized);

@@ -18,15 +18,16 @@ using namespace std::chrono_literals;
 using Act = FakeSwift::Act;
 using Answers = std::vector<Presence>;
 
-const SwiftTuning kQuick{.connect_timeout = 1s,
-                         .stall_timeout = 2s,
-                         .retry = {.first_delay = 2ms, .longest_delay = 20ms}};
+const SwiftTuning kQuick{
+    .retry = {.first_delay = 2ms, .longest_delay = 20ms},
+    .breaker = {.failures_to_open = 12, .first_pause = 5ms, .longest_pause = 20ms}};
 
 SwiftStoreConfig config_for(const FakeSwift& swift) {
   SwiftStoreConfig config;
-  config.auth_url = swift.auth_url();
-  config.user = FakeSwift::kUser;
-  config.key = FakeSwift::kKey;
+  config.auth_urls = {swift.auth_url()};
+  config.auth = AuthV1Config{FakeSwift::kUser, FakeSwift::kKey};
+  config.connect_timeout = 1s;
+  config.stall_timeout = 2s;
   config.prefix = "p";
   return config;
 }
@@ -109,7 +110,7 @@ TEST_F(SwiftStoreTest, ATokenMayExpireAgainDuringTheRetries) {
 
 TEST_F(SwiftStoreTest, AWrongKeyIsSaidInWordsWithoutTheKey) {
   SwiftStoreConfig config = config_for(swift_);
-  config.key = "wrong-key-of-the-test";
+  config.auth = AuthV1Config{FakeSwift::kUser, "wrong-key-of-the-test"};
   with(config);
   Result<void> put = user_->put(object_, "x");
   ASSERT_EQ(code_of(put), ErrorCode::unauthorized);
@@ -175,7 +176,7 @@ TEST_F(SwiftStoreTest, AClosedPortIsUnavailable) {
   SwiftStoreConfig config = impatient();
   {
     FakeSwift gone;
-    config.auth_url = gone.auth_url();
+    config.auth_urls = {gone.auth_url()};
   }
   with(config);
   EXPECT_EQ(code_of(user_->get(object_)), ErrorCode::unavailable);
@@ -348,7 +349,7 @@ TEST_F(SwiftStoreTest, DoesNotTryEveryObjectOfAStoreThatIsAway) {
   SwiftStoreConfig config = impatient();
   {
     FakeSwift gone;
-    config.auth_url = gone.auth_url();
+    config.auth_urls = {gone.auth_url()};
   }
   with(config);
   std::vector<ObjectName> many;
@@ -432,21 +433,20 @@ TEST_F(SwiftStoreTest, ClosingEndsWhatIsUnderWay) {
 
 TEST(SwiftStore, SaysWhatNoRetryCanMend) {
   SwiftStoreConfig config;
-  config.auth_url = "http://swift:8080/auth/v1.0";
-  config.user = "test:tester";
-  config.key = "testing";
+  config.auth_urls = {"http://swift:8080/auth/v1.0"};
+  config.auth = AuthV1Config{"test:tester", "testing"};
   EXPECT_TRUE(SwiftStore::validate(config).ok());
   auto refused = [&](auto change) {
     SwiftStoreConfig bad = config;
     change(bad);
     return code_of(SwiftStore::validate(bad)) == ErrorCode::invalid;
   };
-  EXPECT_TRUE(refused([](auto& bad) { bad.auth_url = "swift:8080"; }));
-  EXPECT_TRUE(refused([](auto& bad) { bad.auth_version = 7; }));
-  EXPECT_TRUE(refused([](auto& bad) { bad.user.clear(); }));
-  EXPECT_TRUE(refused([](auto& bad) { bad.key = "testing\n"; }));
+  EXPECT_TRUE(refused([](auto& bad) { bad.auth_urls = {"swift:8080"}; }));
+  EXPECT_TRUE(refused([](auto& bad) { bad.endpoints = {"swift:8080"}; }));
+  EXPECT_TRUE(refused([](auto& bad) { bad.auth = AuthV1Config{"", "testing"}; }));
+  EXPECT_TRUE(refused([](auto& bad) { bad.auth = AuthV1Config{"test:tester", "testing\n"}; }));
   EXPECT_TRUE(refused([](auto& bad) { bad.prefix = "a/b"; }));
-  EXPECT_TRUE(refused([](auto& bad) { bad.ca_file = "/nowhere/ca.pem"; }));
+  EXPECT_TRUE(refused([](auto& bad) { bad.tls.ca_file = "/nowhere/ca.pem"; }));
 }
 
 }  // namespace
