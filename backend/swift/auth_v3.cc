@@ -171,8 +171,13 @@ HttpRequest AuthV3::request() const {
 std::variant<Session, Failure> AuthV3::session(const HttpResponse& answer) const {
   if (answer.status / 100 != 2) {
     Failure failure = refused(answer);
-    if (failure.code == ErrorCode::unauthorized) failure.reason += ": check the credentials";
-    if (answer.status == 404 || answer.status / 100 == 3) {
+    // A token that Keystone does not know, or no more, is "not found".
+    const bool no_token =
+        config_.method == AuthV3Config::Method::token && failure.code == ErrorCode::not_found;
+    if (no_token) failure.code = ErrorCode::unauthorized;
+    if (failure.code == ErrorCode::unauthorized) {
+      failure.reason += ": check the credentials";
+    } else if (answer.status == 404 || answer.status / 100 == 3) {
       failure.code = ErrorCode::invalid;  // not_found would speak of an object
       failure.reason += ": check the auth URL";
     }

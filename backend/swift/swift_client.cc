@@ -334,6 +334,7 @@ Async<SwiftAnswer> SwiftClient::perform(SwiftRequest request, TimePoint deadline
         }
         failure = request.judge(answer.response);
         if (failure) failure->reason = fmt::format("{} {}", sent.url, failure->reason);
+        if (failure && failure->code == ErrorCode::unauthorized) tell_refusal(*failure);
       }
       failed_endpoint = *endpoint;
     }
@@ -354,14 +355,16 @@ Async<SwiftAnswer> SwiftClient::perform(SwiftRequest request, TimePoint deadline
   }
 }
 
+// Not for each request: some containers may be closed to us, and others not.
+void SwiftClient::tell_refusal(const Failure& failure) {
+  if (now() - refusals_told_ < kBetweenRefusals) return;
+  refusals_told_ = now();
+  log::error("Swift refuses us: {}", failure.reason);
+}
+
 // Tells the log when Swift goes away and when it comes back, once each.
 void SwiftClient::note(const std::optional<Failure>& failure) {
   const TimePoint at = now();
-  if (failure && failure->code == ErrorCode::unauthorized &&
-      at - refusals_told_ >= kBetweenRefusals) {
-    refusals_told_ = at;
-    log::error("Swift refuses us: {}", failure->reason);
-  }
   bool away =
       failure && (failure->code == ErrorCode::unavailable || failure->code == ErrorCode::timed_out);
   if (!away) {

@@ -89,6 +89,7 @@ class SwiftClient {
                       TimePoint deadline, bool again);
   static Duration transfer_time(const SwiftRequest& request);
   void note(const std::optional<Failure>& failure);
+  void tell_refusal(const Failure& failure);
   static Error closed();
 
   SwiftStoreConfig config_;

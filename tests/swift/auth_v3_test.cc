@@ -136,6 +136,9 @@ TEST(AuthV3, SaysWhyThereIsNoSession) {
   EXPECT_THAT(refused.reason, HasSubstr("check the credentials"));
   EXPECT_EQ(failure(answer(404, "")).code, ErrorCode::invalid) << "the URL is wrong";
   EXPECT_EQ(failure(answer(300, "")).code, ErrorCode::invalid);
+  AuthV3Config by_token = with_password();
+  by_token.method = token;
+  EXPECT_EQ(std::get<Failure>(asked(by_token, answer(404, ""))).code, ErrorCode::unauthorized);
   EXPECT_EQ(failure(answer(503, "")).code, ErrorCode::unavailable);
   EXPECT_EQ(failure(answer(201, "<html>")).code, ErrorCode::invalid);
   EXPECT_EQ(failure(answer(201, kToken, /*token=*/false)).code, ErrorCode::invalid);

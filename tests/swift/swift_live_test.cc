@@ -1,5 +1,9 @@
 // SwiftStore against a real OpenStack Swift:
 //   SWIFTNESS_TEST_SWIFT_URL, _USER, _KEY   the store contract, odd names, throughput
+//   SWIFTNESS_TEST_SWIFT_PROJECT            with it the URL is a Keystone's: other ways to log in,
+//                                           too, with _USER_ID, _PROJECT_ID, _CREDENTIAL, _SECRET
+//   SWIFTNESS_TEST_SWIFT_CA                 a file: over TLS
+//   SWIFTNESS_TEST_SWIFT_ENDPOINTS          several proxies, with commas between them
 //   SWIFTNESS_TEST_SWIFT_STATE              the --state folder of deploy/swift-all-in-one with at
 //                                           least three replicas, for tests that stop its servers
 // What is not set is skipped, and said so. Containers stay behind, each test's with a prefix of its
@@ -8,9 +12,12 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <sstream>
 #include <thread>
 
 #include "backend/base/uuid.h"
+#include "backend/swift/auth_v3.h"
+#include "backend/swift/http_engine.h"
 #include "backend/swift/swift_store.h"
 #include "tests/store/store_contract.h"
 
@@ -25,11 +32,28 @@ std::string environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
+bool have_keystone() {
+  return !environment("SWIFTNESS_TEST_SWIFT_PROJECT").empty();
+}
+
+AuthV3Config keystone_password() {
+  AuthV3Config auth;
+  auth.user.name = environment("SWIFTNESS_TEST_SWIFT_USER");
+  auth.user_domain.name = auth.project_domain.name = "Default";
+  auth.secret = environment("SWIFTNESS_TEST_SWIFT_KEY");
+  auth.project.name = environment("SWIFTNESS_TEST_SWIFT_PROJECT");
+  return auth;
+}
+
 SwiftStoreConfig live_config() {
   SwiftStoreConfig config;
   config.auth_urls = {environment("SWIFTNESS_TEST_SWIFT_URL")};
   config.auth = AuthV1Config{environment("SWIFTNESS_TEST_SWIFT_USER"),
                              environment("SWIFTNESS_TEST_SWIFT_KEY")};
+  if (have_keystone()) config.auth = keystone_password();
+  config.tls.ca_file = environment("SWIFTNESS_TEST_SWIFT_CA");
+  std::istringstream endpoints(environment("SWIFTNESS_TEST_SWIFT_ENDPOINTS"));
+  for (std::string one; std::getline(endpoints, one, ',');) config.endpoints.push_back(one);
   config.prefix = "test-" + to_string(Uuid::random());
   return config;
 }
@@ -89,9 +113,16 @@ TEST_F(SwiftLiveTest, EscapesNamesAsSwiftReadsThem) {
   }
 }
 
+void set_secret(AuthV1Config& auth, std::string key) {
+  auth.key = std::move(key);
+}
+void set_secret(AuthV3Config& auth, std::string password) {
+  auth.secret = std::move(password);
+}
+
 TEST_F(SwiftLiveTest, AWrongKeyIsSaidInWords) {
   SwiftStoreConfig config = live_config();
-  config.auth = AuthV1Config{environment("SWIFTNESS_TEST_SWIFT_USER"), "not-the-key"};
+  std::visit([](auto& auth) { set_secret(auth, "not-the-key"); }, config.auth);
   open(config);
   Result<void> put = user_->put(object_, "x");
   ASSERT_EQ(code_of(put), ErrorCode::unauthorized);
@@ -209,6 +240,109 @@ TEST_F(SwiftLiveTest, Throughput) {
     ASSERT_TRUE(user_->get({"box", "chunk/0"}, {static_cast<uint64_t>(i) * 65536, 4096}).ok());
   }
   fmt::print("GET of 4 KiB, one by one:    {:6.2f} ms\n", small_time.seconds() * 1000 / kSmall);
+}
+
+// ---------------------------------------------------------------- Keystone, TLS
+class KeystoneTest : public SwiftLiveTest {
+ protected:
+  void SetUp() override {
+    if (!have_keystone()) GTEST_SKIP() << "SWIFTNESS_TEST_SWIFT_PROJECT is not set: no Keystone";
+    SwiftLiveTest::SetUp();
+  }
+
+  // With the containers of the fixture, which the others wrote.
+  Result<void> put_with(AuthV3Config auth) {
+    SwiftStoreConfig config = config_;
+    config.auth = std::move(auth);
+    open(config);
+    return user_->put(object_, "x");
+  }
+  void works(const char* how, AuthV3Config auth) {
+    Result<void> put = put_with(std::move(auth));
+    EXPECT_TRUE(put.ok()) << how << ": " << put.error().message();
+  }
+  void fails(ErrorCode code, const char* words, AuthV3Config auth) {
+    Result<void> put = put_with(std::move(auth));
+    ASSERT_EQ(code_of(put), code);
+    fmt::print("{:17} {}\n", to_string(code), put.error().message());
+    EXPECT_NE(put.error().message().find(words), std::string::npos);
+  }
+};
+
+TEST_F(KeystoneTest, TakesEveryWayToLogIn) {
+  AuthV3Config by_ids = keystone_password();
+  by_ids.user = {.name = {}, .id = environment("SWIFTNESS_TEST_SWIFT_USER_ID")};
+  by_ids.project = {.name = {}, .id = environment("SWIFTNESS_TEST_SWIFT_PROJECT_ID")};
+  by_ids.region = "RegionOne";
+  by_ids.interface = "internal";
+  works("ids", by_ids);
+
+  AuthV3Config by_credential;
+  by_credential.method = AuthV3Config::Method::application_credential;
+  by_credential.application_credential.id = environment("SWIFTNESS_TEST_SWIFT_CREDENTIAL");
+  by_credential.secret = environment("SWIFTNESS_TEST_SWIFT_SECRET");
+  works("an application credential", by_credential);
+  by_credential.application_credential = {.name = "gateway", .id = {}};
+  by_credential.user = keystone_password().user;
+  by_credential.user_domain = keystone_password().user_domain;
+  works("an application credential by its name", by_credential);
+
+  HttpEngine engine({});
+  AuthV3 service(environment("SWIFTNESS_TEST_SWIFT_URL"), keystone_password(), "");
+  HttpRequest request = service.request();
+  request.deadline = now() + 20s;
+  HttpOutcome answer = run(io_, engine.perform(std::move(request)));
+  ASSERT_TRUE(std::holds_alternative<HttpResponse>(answer));
+  auto session = service.session(std::get<HttpResponse>(answer));
+  ASSERT_TRUE(std::holds_alternative<Session>(session));
+  EXPECT_GT(std::get<Session>(session).lifetime, 1s);
+  AuthV3Config by_token = keystone_password();
+  by_token.method = AuthV3Config::Method::token;
+  by_token.secret = std::get<Session>(session).token;
+  works("a token", by_token);
+
+  SwiftStoreConfig config = config_;
+  config.storage_url = std::get<Session>(session).storage_url;
+  open(config);
+  EXPECT_TRUE(user_->put(object_, "x").ok()) << "a given account";
+}
+
+TEST_F(KeystoneTest, SaysInWordsWhatIsWrong) {
+  AuthV3Config auth = keystone_password();
+  auth.region = "RegionTwo";
+  fails(ErrorCode::invalid, "no object-store in region RegionTwo (but in RegionOne)", auth);
+  auth = keystone_password();
+  auth.interface = "admin";
+  fails(ErrorCode::invalid, "has no admin endpoint (but internal, public)", auth);
+  auth = keystone_password();
+  auth.project.name = "elsewhere";
+  fails(ErrorCode::unauthorized, "for project elsewhere", auth);
+  auth = keystone_password();
+  auth.method = AuthV3Config::Method::token;
+  auth.secret = "no-such-token";
+  fails(ErrorCode::unauthorized, "check the credentials", auth);
+}
+
+TEST_F(SwiftLiveTest, TrustsNobodyButTheOwnAuthority) {
+  if (config_.tls.ca_file.empty()) GTEST_SKIP() << "SWIFTNESS_TEST_SWIFT_CA is not set: no TLS";
+  SwiftStoreConfig config = config_;
+  config.tls.ca_file = "";
+  open(config);
+  Result<void> put = user_->put(object_, "x");
+  EXPECT_EQ(code_of(put), ErrorCode::unavailable);
+  fmt::print("not our CA:       {}\n", put.error().message());
+  EXPECT_NE(put.error().message().find("certificate"), std::string::npos);
+}
+
+TEST_F(SwiftLiveTest, AProxyThatIsNotThereIsLeftOut) {
+  if (config_.endpoints.size() < 2) GTEST_SKIP() << "SWIFTNESS_TEST_SWIFT_ENDPOINTS is not set";
+  SwiftStoreConfig config = config_;
+  config.endpoints.insert(config.endpoints.begin(), "https://127.0.0.1:1");
+  open(config);
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(user_->put(object_, "x").ok());
+    ASSERT_EQ(user_->text(object_), "x");
+  }
 }
 
 // ---------------------------------------------------------------- servers that stop
