@@ -27,6 +27,8 @@ double seconds(Duration duration) {
 }
 
 std::string describe(const SwiftRequest& request) {
+  if (!request.host_path.empty()) return fmt::format("{} {}", request.method, request.host_path);
+  if (request.container.empty()) return fmt::format("{} of the account", request.method);
   if (request.name.empty()) return fmt::format("{} {}", request.method, request.container);
   return fmt::format("{} {}/{}", request.method, request.container, request.name);
 }
@@ -77,8 +79,9 @@ HttpRequest SwiftClient::to_http(const SwiftRequest& request, const Session& ses
                                  TimePoint deadline, bool again) const {
   HttpRequest http;
   http.method = request.method;
-  http.url = fmt::format("{}/{}", session.storage_url, escape_segment(request.container));
-  if (!request.name.empty()) http.url.append("/").append(escape_path(request.name));
+  http.url = request.host_path.empty()
+                 ? resource_url(session.storage_url, request.container, request.name)
+                 : origin_of(session.storage_url) + request.host_path;
   if (!request.query.empty()) http.url.append("?").append(request.query);
   http.headers = request.headers;
   http.headers.push_back({"X-Auth-Token", session.token});

@@ -1,0 +1,626 @@
+#include "backend/swift/swift_account.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/base/gate.h"
+#include "backend/base/hash.h"
+#include "backend/swift/bulk_delete.h"
+#include "backend/swift/swift_client.h"
+#include "backend/swift/swift_protocol.h"
+#include "backend/swift/swift_store.h"
+
+namespace swiftness {
+namespace {
+
+constexpr uint64_t kShortAnswer = 64 * 1024;             // bytes
+constexpr uint64_t kMostOfListing = uint64_t{64} << 20;  // bytes of one page
+constexpr uint64_t kMostInfo = 1 << 20;                  // bytes
+constexpr size_t kDeletesBesideEachOther = 8;
+// Of one bulk delete, whatever Swift would take: it does them two by two, within our deadline.
+constexpr uint64_t kMostInBulk = 500;
+constexpr uint64_t kMostBulkReport = 16 << 20;  // bytes
+
+SwiftRequest request_for(std::string method, const SwiftPath& path) {
+  SwiftRequest request;
+  request.method = std::move(method);
+  request.container = path.container;
+  request.name = path.object;
+  request.most_body = kShortAnswer;
+  return request;
+}
+
+void add_header(SwiftRequest& request, const char* name, const std::string& value) {
+  if (!value.empty()) request.headers.push_back({name, value});
+}
+
+void add_metadata(SwiftRequest& request, const char* kind, const Metadata& metadata) {
+  for (const auto& [key, value] : metadata) {
+    request.headers.push_back({fmt::format("X-{}-Meta-{}", kind, key), value});
+  }
+}
+
+void add_object_options(SwiftRequest& request, const WriteOptions& options) {
+  add_header(request, "Content-Type", options.content_type);
+  add_metadata(request, "Object", options.metadata);
+  if (options.delete_at) {
+    request.headers.push_back({"X-Delete-At", std::to_string(*options.delete_at)});
+  }
+  if (options.delete_after) {
+    request.headers.push_back({"X-Delete-After", std::to_string(*options.delete_after)});
+  }
+}
+
+std::string escaped(const SwiftPath& object) {
+  return "/" + escape_segment(object.container) + "/" + escape_path(object.object);
+}
+
+// ---------------------------------------------------------------- judgements
+Judgement judge_precondition(const HttpResponse& response) {
+  if (response.status != 412) return judge_success(response);
+  return failure_of(response, ErrorCode::invalid, "Swift does not take this request");
+}
+
+Judgement judge_new_container(const HttpResponse& response) {
+  if (response.status != 409) return judge_precondition(response);
+  return failure_of(response, ErrorCode::conflict,
+                    "the container is there, with another storage policy");
+}
+
+Judgement judge_container_gone(const HttpResponse& response) {
+  if (response.status != 409) return judge_delete(response);
+  return failure_of(response, ErrorCode::conflict, "the container is not empty");
+}
+
+std::string conditions_of(const ReadOptions& options) {
+  std::string words;
+  auto add = [&words](const char* name, const std::string& value) {
+    if (!value.empty()) words += fmt::format("{}{}: {}", words.empty() ? "" : ", ", name, value);
+  };
+  add("If-Match", options.if_match);
+  add("If-None-Match", options.if_none_match);
+  add("If-Modified-Since", options.if_modified_since);
+  add("If-Unmodified-Since", options.if_unmodified_since);
+  return words;
+}
+
+Judgement judge_part(const HttpResponse& response, const RangeSpec& range) {
+  auto got = parse_content_range(response.headers.find("Content-Range"));
+  if (response.status != 206 || !got) {
+    return broken_answer(response, fmt::format("not with the range {}", range.header()));
+  }
+  uint64_t first = range.first.value_or(0);
+  uint64_t last = std::min(range.last.value_or(got->total - 1), got->total - 1);
+  if (!range.first) {
+    first = got->total - std::min(got->total, *range.last);
+    last = got->total - 1;
+  }
+  if (got->first != first || got->last != last || response.body.size() != last - first + 1) {
+    return broken_answer(response, fmt::format("with range {}-{} and {} bytes for {}", got->first,
+                                               got->last, response.body.size(), range.header()));
+  }
+  return std::nullopt;
+}
+
+Judgement judge_get(const HttpResponse& response, const ReadOptions& options) {
+  const std::string conditions = conditions_of(options);
+  if (response.status == 304) {
+    return failure_of(response, ErrorCode::conflict,
+                      fmt::format("the object has not changed ({})", conditions));
+  }
+  if (response.status == 412 && !conditions.empty()) {
+    return failure_of(response, ErrorCode::conflict,
+                      fmt::format("the condition does not hold ({})", conditions));
+  }
+  if (response.status / 100 != 2) return judge_precondition(response);
+  if (options.range) return judge_part(response, *options.range);
+  return judge_whole(response);
+}
+
+Judgement judge_stored(const HttpResponse& response, const std::string& etag, bool conditional) {
+  if (response.status == 412 && !conditional) return judge_precondition(response);
+  if (response.status == 201 && etag.empty()) return std::nullopt;
+  return judge_put(response, etag);
+}
+
+Judgement judge_bulk(const HttpResponse& response) {
+  if (Judgement failed = judge_success(response)) return failed;
+  Result<BulkDeleteAnswer> report = parse_bulk_delete(response.body.text());
+  if (!report.ok()) return broken_answer(response, report.error().message());
+  return std::nullopt;
+}
+
+// Large objects are many: their ETag is not the MD5 of what is read.
+bool etag_is_md5(const HttpHeaders& headers) {
+  return headers.find("X-Static-Large-Object").empty() &&
+         headers.find("X-Object-Manifest").empty() && headers.find("Etag").size() == 32;
+}
+
+bool is_hopeless(ErrorCode code) {
+  return code == ErrorCode::unavailable || code == ErrorCode::timed_out ||
+         code == ErrorCode::unauthorized;
+}
+
+Result<void> check_path(const SwiftInfo& info, const SwiftPath& path) {
+  if (path.container.empty() && path.object.empty()) return {};
+  Result<void> container = check_container_name(info, path.container);
+  if (!container.ok() || path.object.empty()) return container;
+  return check_object_name(info, path.object);
+}
+
+Error no_object(const SwiftPath& path) {
+  return Error(ErrorCode::invalid,
+               fmt::format("\"{}\" names no object (CONTAINER/OBJECT)", to_string(path)));
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- words
+SwiftPath SwiftPath::parse(std::string_view text) {
+  const size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return {std::string(text), ""};
+  return {std::string(text.substr(0, slash)), std::string(text.substr(slash + 1))};
+}
+
+std::string to_string(const SwiftPath& path) {
+  return path.object.empty() ? path.container : path.container + "/" + path.object;
+}
+
+Result<RangeSpec> RangeSpec::parse(std::string_view text) {
+  const Error wrong(ErrorCode::invalid,
+                    fmt::format("\"{}\" is no range of bytes (0-99, 100- or -100)", text));
+  const size_t dash = text.find('-');
+  if (dash == std::string_view::npos) return wrong;
+  const std::string_view before = text.substr(0, dash);
+  const std::string_view after = text.substr(dash + 1);
+  RangeSpec range{parse_size(before), parse_size(after)};
+  if ((!before.empty() && !range.first) || (!after.empty() && !range.last)) return wrong;
+  if (!range.first && range.last.value_or(0) == 0) return wrong;
+  if (range.first && range.last && *range.first > *range.last) return wrong;
+  return range;
+}
+
+std::string RangeSpec::header() const {
+  return fmt::format("bytes={}-{}", first ? std::to_string(*first) : "",
+                     last ? std::to_string(*last) : "");
+}
+
+SwiftAccount::SwiftAccount(SwiftStoreConfig config, Executor executor, SwiftTuning tuning)
+    : executor_(executor),
+      store_(std::make_unique<SwiftStore>(std::move(config), std::move(executor), tuning)),
+      client_(store_->client()) {}
+
+SwiftAccount::~SwiftAccount() = default;
+
+Async<SwiftAnswer> SwiftAccount::perform(SwiftRequest request) {
+  const TimePoint deadline = client_->new_deadline();
+  Result<SwiftAnswer> answer = co_await client_->perform(std::move(request), deadline);
+  co_return answer;
+}
+
+// ---------------------------------------------------------------- the cluster
+Async<SwiftInfo> SwiftAccount::info() {
+  SwiftRequest request;
+  request.method = "GET";
+  request.host_path = "/info";
+  request.most_body = kMostInfo;
+  Result<SwiftAnswer> answer = co_await perform(std::move(request));
+  if (!answer.ok()) co_return answer.error();
+  Result<SwiftInfo> info = parse_info(answer->response.body.text());
+  if (!info.ok()) co_return info.error().within("GET /info");
+  limits_ = *info;
+  co_return info;
+}
+
+// Asked for once. A Swift that does not tell them has its usual ones; one that does not answer at
+// all would not answer the next question either.
+Async<SwiftInfo> SwiftAccount::limits() {
+  if (limits_) co_return *limits_;
+  Result<SwiftInfo> told = co_await info();
+  if (told.ok()) co_return told;
+  const ErrorCode code = told.error().code();
+  if (code == ErrorCode::unavailable || code == ErrorCode::timed_out) co_return told;
+  limits_.emplace();
+  co_return *limits_;
+}
+
+Async<SwiftInfo> SwiftAccount::check(SwiftPath path) {
+  Result<SwiftInfo> info = co_await limits();
+  if (!info.ok()) co_return info;
+  Result<void> fits = check_path(*info, path);
+  if (!fits.ok()) co_return fits.error();
+  co_return info;
+}
+
+// ---------------------------------------------------------------- listings
+Async<Buffer> SwiftAccount::list_document(std::string container, ListOptions options,
+                                          ListFormat format) {
+  const SwiftPath place{container, ""};
+  SwiftRequest request = request_for("GET", place);
+  Result<SwiftInfo> info = co_await check(place);
+  if (!info.ok()) co_return info.error();
+  const uint64_t most =
+      container.empty() ? info->account_listing_limit : info->container_listing_limit;
+  if (options.limit.value_or(0) > most) {
+    co_return Error(
+        ErrorCode::invalid,
+        fmt::format("a limit of {} entries, Swift takes {} ({})", *options.limit, most,
+                    container.empty() ? "account_listing_limit" : "container_listing_limit"));
+  }
+  request.query = list_query(options, format);
+  request.most_body = kMostOfListing;
+  request.judge = judge_precondition;
+  Result<SwiftAnswer> answer = co_await perform(std::move(request));
+  if (!answer.ok()) co_return answer.error();
+  co_return answer->response.body;
+}
+
+Async<std::vector<ListedEntry>> SwiftAccount::list(std::string container, ListOptions options) {
+  Result<Buffer> page = co_await list_document(container, std::move(options), ListFormat::json);
+  if (!page.ok()) co_return page.error();
+  Result<std::vector<ListedEntry>> entries = parse_entries(page->text());
+  if (!entries.ok()) co_return entries.error().within("GET " + container);
+  co_return entries;
+}
+
+// ---------------------------------------------------------------- containers
+Async<bool> SwiftAccount::create_container(std::string container, std::string policy,
+                                           Metadata metadata) {
+  Result<SwiftInfo> info = co_await limits();
+  if (!info.ok()) co_return info.error();
+  for (const Result<void>& fits : {check_container_name(*info, container),
+                                   check_policy(*info, policy), check_metadata(*info, metadata)}) {
+    if (!fits.ok()) co_return fits.error();
+  }
+  SwiftRequest request = request_for("PUT", {container, ""});
+  add_header(request, "X-Storage-Policy", policy);
+  add_metadata(request, "Container", metadata);
+  request.judge = judge_new_container;
+  Result<SwiftAnswer> answer = co_await perform(std::move(request));
+  if (!answer.ok()) co_return answer.error();
+  co_return answer->response.status == 201 || answer->maybe_done_before;
+}
+
+Async<void> SwiftAccount::delete_container(std::string container) {
+  Result<SwiftInfo> info = co_await limits();
+  if (!info.ok()) co_return info.error();
+  Result<void> fits = check_container_name(*info, container);
+  if (!fits.ok()) co_return fits;
+  SwiftRequest request = request_for("DELETE", {container, ""});
+  request.judge = judge_container_gone;
+  request.fresh_connection = true;  // as in remove()
+  Result<SwiftAnswer> answer = co_await perform(std::move(request));
+  if (!answer.ok()) co_return answer.error();
+  if (answer->response.status == 404 && !answer->maybe_done_before) {
+    const Failure none =
+        failure_of(answer->response, ErrorCode::not_found, "there is no such container");
+    co_return Error(none.code, fmt::format("DELETE {}: {}", container, none.reason));
+  }
+  co_return Result<void>();
+}
+
+// ---------------------------------------------------------------- reading
+Async<HttpHeaders> SwiftAccount::head(SwiftPath path, ReadOptions options) {
+  Result<SwiftInfo> info = co_await check(path);
+  if (!info.ok()) co_return info.error();
+  SwiftRequest request = request_for("HEAD", path);
+  if (options.newest) request.headers.push_back({"X-Newest", "true"});
+  request.judge = judge_precondition;
+  Result<SwiftAnswer> answer = co_await perform(std::move(request));
+  if (!answer.ok()) co_return answer.error();
+  co_return answer->response.headers;
+}
+
+// Whether what is asked for can be held in memory. Of an object that is not there GET speaks
+// itself.
+Async<void> SwiftAccount::check_room(const SwiftPath& object, const ReadOptions& options) {
+  const RangeSpec range = options.range.value_or(RangeSpec{0, std::nullopt});
+  uint64_t bytes = 0;
+  if (range.last && !range.first) {
+    bytes = *range.last;
+  } else if (range.last) {
+    bytes = *range.last - *range.first;
+  }
+  if (!range.last || bytes >= kMostObject) {
+    Result<HttpHeaders> headers = co_await head(object, options);
+    if (!headers.ok()) {
+      if (headers.error().code() == ErrorCode::not_found) co_return Result<void>();
+      co_return headers.error();
+    }
+    const uint64_t size = parse_size(headers->find("Content-Length")).value_or(0);
+    const uint64_t first = range.first.value_or(0);
+    bytes = std::min(range.last ? bytes + 1 : size, size - std::min(size, first));
+  }
+  if (bytes <= kMostObject) co_return Result<void>();
+  co_return Error(ErrorCode::invalid,
+                  fmt::format("GET {}: these are {} bytes; at most {} are read at once, so ask for "
+                              "a range",
+                              to_string(object), bytes, kMostObject));
+}
+
+Async<SwiftObject> SwiftAccount::get(SwiftPath object, ReadOptions options) {
+  if (object.object.empty()) co_return no_object(object);
+  Result<SwiftInfo> info = co_await check(object);
+  if (!info.ok()) co_return info.error();
+  Result<void> room = co_await check_room(object, options);
+  if (!room.ok()) co_return room.error();
+
+  SwiftRequest request = request_for("GET", object);
+  if (options.newest) request.headers.push_back({"X-Newest", "true"});
+  if (options.range) add_header(request, "Range", options.range->header());
+  add_header(request, "If-Match", options.if_match);
+  add_header(request, "If-None-Match", options.if_none_match);
+  add_header(request, "If-Modified-Since", options.if_modified_since);
+  add_header(request, "If-Unmodified-Since", options.if_unmodified_since);
+  request.most_body = kMostObject;
+  request.judge = [options](const HttpResponse& response) { return judge_get(response, options); };
+  Result<SwiftAnswer> answer = co_await perform(std::move(request));
+  if (!answer.ok()) co_return answer.error();
+
+  SwiftObject out{answer->response.headers, answer->response.body};
+  if (options.range || !etag_is_md5(out.headers)) co_return out;
+  auto hash = [body = BufferList(out.body)] { return Result<std::string>(md5_hex(body)); };
+  Result<std::string> md5 = co_await client_->compute<std::string>(std::move(hash));
+  if (!md5.ok()) co_return md5.error();
+  const std::string etag = parse_etag(out.headers.find("Etag"));
+  if (*md5 != etag) {
+    co_return Error(ErrorCode::corrupt,
+                    fmt::format("GET {}: the data have MD5 {}, their ETag is {}{}",
+                                to_string(object), *md5, etag, transaction_of(answer->response)));
+  }
+  co_return out;
+}
+
+// ---------------------------------------------------------------- writing
+// Sends what makes an object; `etag` is what its data must have, empty: not known here.
+Async<std::string> SwiftAccount::stored(SwiftRequest request, std::string etag) {
+  const SwiftPath target{request.container, request.name};
+  const std::string what = fmt::format("{} {}", request.method, to_string(target));
+  const bool conditional = request.fresh_connection;
+  request.judge = [etag, conditional](const HttpResponse& response) {
+    return judge_stored(response, etag, conditional);
+  };
+  Result<SwiftAnswer> answer = co_await perform(std::move(request));
+  if (!answer.ok()) co_return answer.error();
+  const HttpResponse& response = answer->response;
+  if (response.status == 412) {
+    const char* maybe = answer->maybe_done_before
+                            ? "; an earlier attempt, whose answer was lost, may have stored it"
+                            : "";
+    co_return Error(ErrorCode::conflict,
+                    fmt::format("{}: {}{}", what, failure_of(response).reason, maybe));
+  }
+  if (response.status == 201) co_return parse_etag(response.headers.find("Etag"));
+
+  // 202: some server has a copy with a later time. It may be this very object.
+  if (!etag.empty()) {
+    ReadOptions newest;
+    newest.newest = true;
+    Result<HttpHeaders> there = co_await head(target, newest);
+    if (there.ok() && parse_etag(there->find("Etag")) == etag) co_return etag;
+  }
+  co_return Error(ErrorCode::conflict,
+                  fmt::format("{}: answered 202, a newer object of that name is there{}", what,
+                              transaction_of(response)));
+}
+
+Async<std::string> SwiftAccount::put(SwiftPath object, BufferList data, WriteOptions options) {
+  if (object.object.empty()) co_return no_object(object);
+  if (data.size() > kMostObject) {
+    co_return Error(ErrorCode::invalid, fmt::format("PUT {}: {} bytes; at most {} are sent at once",
+                                                    to_string(object), data.size(), kMostObject));
+  }
+  Result<SwiftInfo> info = co_await check(object);
+  if (!info.ok()) co_return info.error();
+  for (const Result<void>& fits :
+       {check_object_size(*info, data.size()), check_metadata(*info, options.metadata)}) {
+    if (!fits.ok()) co_return fits.error();
+  }
+  auto hash = [data] { return Result<std::string>(md5_hex(data)); };
+  Result<std::string> md5 = co_await client_->compute<std::string>(std::move(hash));
+  if (!md5.ok()) co_return md5.error();
+  if (!options.etag.empty() && parse_etag(options.etag) != *md5) {
+    co_return Error(ErrorCode::invalid, fmt::format("PUT {}: the data have MD5 {}, not {}",
+                                                    to_string(object), *md5, options.etag));
+  }
+
+  SwiftRequest request = request_for("PUT", object);
+  add_header(request, "ETag", *md5);
+  if (options.content_type.empty()) options.content_type = "application/octet-stream";
+  add_object_options(request, options);
+  if (options.create_only) {
+    request.headers.push_back({"If-None-Match", "*"});
+    request.fresh_connection = true;  // nobody but our own loop may send this twice
+  }
+  request.body = std::move(data);
+  Result<std::string> etag = co_await stored(std::move(request), *md5);
+  co_return etag;
+}
+
+Async<std::string> SwiftAccount::copy(SwiftPath from, SwiftPath to, CopyMethod method,
+                                      WriteOptions options) {
+  if (from.object.empty()) co_return no_object(from);
+  if (to.object.empty()) co_return no_object(to);
+  Result<SwiftInfo> info = co_await check(from);
+  if (!info.ok()) co_return info.error();
+  for (const Result<void>& fits :
+       {check_path(*info, to), check_metadata(*info, options.metadata)}) {
+    if (!fits.ok()) co_return fits.error();
+  }
+  const bool put = method == CopyMethod::put;
+  SwiftRequest request = put ? request_for("PUT", to) : request_for("COPY", from);
+  add_header(request, put ? "X-Copy-From" : "Destination", escaped(put ? from : to));
+  add_object_options(request, options);
+  Result<std::string> etag = co_await stored(std::move(request), "");
+  if (!etag.ok()) {
+    co_return etag.error().within(fmt::format("copy of {} to {}", to_string(from), to_string(to)));
+  }
+  co_return etag;
+}
+
+Async<void> SwiftAccount::post(SwiftPath path, WriteOptions options) {
+  Result<SwiftInfo> info = co_await check(path);
+  if (!info.ok()) co_return info.error();
+  Result<void> fits = check_metadata(*info, options.metadata);
+  if (!fits.ok()) co_return fits;
+  SwiftRequest request = request_for("POST", path);
+  if (!path.object.empty()) {
+    add_object_options(request, options);
+  } else {
+    if (options.delete_at || options.delete_after || !options.content_type.empty()) {
+      co_return Error(ErrorCode::invalid, "only objects have a content type and expire");
+    }
+    add_metadata(request, path.container.empty() ? "Account" : "Container", options.metadata);
+  }
+  request.judge = judge_precondition;
+  Result<SwiftAnswer> answer = co_await perform(std::move(request));
+  if (!answer.ok()) co_return answer.error();
+  co_return Result<void>();
+}
+
+// ---------------------------------------------------------------- deleting
+Async<void> SwiftAccount::remove(SwiftPath object) {
+  if (object.object.empty()) co_return no_object(object);
+  Result<SwiftInfo> info = co_await check(object);
+  if (!info.ok()) co_return info.error();
+  SwiftRequest request = request_for("DELETE", object);
+  request.judge = judge_delete;  // 404 is decided below:
+  // who sent it twice has deleted it himself, and only our own loop shall.
+  request.fresh_connection = true;
+  Result<SwiftAnswer> answer = co_await perform(std::move(request));
+  if (!answer.ok()) co_return answer.error();
+  if (answer->response.status == 404 && !answer->maybe_done_before) {
+    co_return Error(ErrorCode::not_found, fmt::format("DELETE {}: {}", to_string(object),
+                                                      failure_of(answer->response).reason));
+  }
+  co_return Result<void>();
+}
+
+Task SwiftAccount::remove_the_next(const std::vector<SwiftPath>& objects, size_t& next,
+                                   DeleteReport& report) {
+  while (next < objects.size()) {
+    const SwiftPath& object = objects[next++];
+    Result<void> gone = co_await remove(object);
+    if (gone.ok()) {
+      ++report.deleted;
+    } else if (gone.error().code() == ErrorCode::not_found) {
+      ++report.not_found;
+    } else {
+      report.failures.push_back({object, gone.error()});
+      if (!is_hopeless(gone.error().code())) continue;
+      for (; next < objects.size(); ++next) {
+        report.failures.push_back({objects[next], gone.error()});
+      }
+    }
+  }
+}
+
+Async<void> SwiftAccount::remove_one_by_one(std::vector<SwiftPath> objects, DeleteReport& report) {
+  size_t next = 0;
+  FanOut deletes(executor_);
+  for (size_t i = 0; i < std::min(kDeletesBesideEachOther, objects.size()); ++i) {
+    deletes.add(remove_the_next(objects, next, report));
+  }
+  co_await deletes.join();
+  co_return Result<void>();
+}
+
+// Fails when Swift does not do it in bulk: then nothing has been reported.
+Async<void> SwiftAccount::remove_in_bulk(std::vector<SwiftPath> objects, DeleteReport& report) {
+  std::string list;
+  for (const SwiftPath& object : objects) {
+    list += bulk_delete_line({object.container, object.object}) + "\n";
+  }
+  SwiftRequest request = request_for("POST", {});
+  request.query = "bulk-delete";
+  request.headers = {{"Content-Type", "text/plain"}, {"Accept", "application/json"}};
+  request.body = Buffer::copy_of(list);
+  request.most_body = kMostBulkReport;
+  request.judge = judge_bulk;
+  Result<SwiftAnswer> answer = co_await perform(std::move(request));
+  if (!answer.ok()) co_return answer.error().within("bulk delete");
+  Result<BulkDeleteAnswer> told = parse_bulk_delete(answer->response.body.text());
+  if (!told.ok()) co_return told.error();
+  if (told->accounted_for() == 0) {
+    co_return Error(ErrorCode::invalid, fmt::format("bulk delete: {}", told->words));
+  }
+
+  // Ended early, it does not say which ones it came to: none of them counts as deleted.
+  const std::string transaction = transaction_of(answer->response);
+  std::vector<SwiftPath> silent;  // no failure of theirs is told
+  size_t told_failures = 0;
+  for (const SwiftPath& object : objects) {
+    auto failed =
+        std::ranges::find(told->failed, to_string(object), &BulkDeleteAnswer::Failed::name);
+    if (failed == told->failed.end()) {
+      silent.push_back(object);
+      continue;
+    }
+    ++told_failures;
+    HttpResponse one;
+    one.status = failed->status;
+    report.failures.push_back(
+        {object,
+         Error(failure_of(one).code, fmt::format("bulk delete of {}: {}{}", to_string(object),
+                                                 failed->words, transaction))});
+  }
+  if (told->accounted_for() == objects.size() && told_failures == told->failed.size()) {
+    report.deleted += told->deleted;
+    report.not_found += told->not_found;
+    co_return Result<void>();
+  }
+  for (const SwiftPath& object : silent) {
+    report.failures.push_back(
+        {object, Error(ErrorCode::unavailable,
+                       fmt::format("bulk delete of {}: ended early, it may be there still: {}{}",
+                                   to_string(object), told->words, transaction))});
+  }
+  co_return Result<void>();
+}
+
+Async<DeleteReport> SwiftAccount::remove(std::vector<SwiftPath> objects) {
+  Result<SwiftInfo> info = co_await limits();
+  if (!info.ok()) co_return info.error();
+  for (const SwiftPath& object : objects) {
+    if (object.object.empty()) co_return no_object(object);
+    Result<void> fits = check_path(*info, object);
+    if (!fits.ok()) co_return fits.error().within(to_string(object));
+  }
+  // A longer line may end Swift's reading of the whole list (its buffer takes two).
+  const uint64_t longest = info->max_object_name_length + info->max_container_name_length;
+  std::vector<SwiftPath> in_bulk;
+  std::vector<SwiftPath> singly;
+  for (SwiftPath& object : objects) {
+    const size_t length = bulk_delete_line({object.container, object.object}).size();
+    (info->bulk_delete && length <= longest ? in_bulk : singly).push_back(std::move(object));
+  }
+  if (in_bulk.size() < 2) std::ranges::move(std::exchange(in_bulk, {}), std::back_inserter(singly));
+
+  DeleteReport report;
+  const uint64_t most =
+      info->bulk_delete
+          ? std::clamp<uint64_t>(info->bulk_delete->max_deletes_per_request, 1, kMostInBulk)
+          : kMostInBulk;
+  for (size_t at = 0; at < in_bulk.size(); at += most) {
+    const auto begin = in_bulk.begin() + static_cast<ptrdiff_t>(at);
+    const auto end = begin + static_cast<ptrdiff_t>(std::min<size_t>(most, in_bulk.size() - at));
+    std::vector<SwiftPath> batch(begin, end);
+    Result<void> done = co_await remove_in_bulk(batch, report);
+    if (done.ok()) continue;
+    if (!is_hopeless(done.error().code())) {
+      std::ranges::copy(batch, std::back_inserter(singly));
+      continue;
+    }
+    for (auto left = begin; left != in_bulk.end(); ++left) {
+      report.failures.push_back({*left, done.error()});
+    }
+    for (const SwiftPath& object : singly) report.failures.push_back({object, done.error()});
+    co_return report;
+  }
+  Result<void> rest = co_await remove_one_by_one(std::move(singly), report);
+  if (!rest.ok()) co_return rest.error();
+  co_return report;
+}
+
+}  // namespace swiftness
