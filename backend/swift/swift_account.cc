@@ -86,6 +86,8 @@ std::string conditions_of(const ReadOptions& options) {
 }
 
 Judgement judge_part(const HttpResponse& response, const RangeSpec& range) {
+  // The last bytes of an object that has none are all of it.
+  if (!range.first && response.status == 200 && response.body.empty()) return judge_whole(response);
   auto got = parse_content_range(response.headers.find("Content-Range"));
   if (response.status != 206 || !got) {
     return broken_answer(response, fmt::format("not with the range {}", range.header()));
@@ -184,6 +186,13 @@ Result<RangeSpec> RangeSpec::parse(std::string_view text) {
 std::string RangeSpec::header() const {
   return fmt::format("bytes={}-{}", first ? std::to_string(*first) : "",
                      last ? std::to_string(*last) : "");
+}
+
+Result<std::unique_ptr<SwiftAccount>> SwiftAccount::open(SwiftStoreConfig config,
+                                                         Executor executor) {
+  Result<void> usable = SwiftStore::validate(config);
+  if (!usable.ok()) return usable.error();
+  return std::make_unique<SwiftAccount>(std::move(config), std::move(executor));
 }
 
 SwiftAccount::SwiftAccount(SwiftStoreConfig config, Executor executor, SwiftTuning tuning)

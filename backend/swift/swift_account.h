@@ -91,11 +91,13 @@ class SwiftAccount {
  public:
   static constexpr uint64_t kMostObject = uint64_t{1} << 30;  // bytes
 
-  // Contacts nobody. The configuration is one that SwiftStore::validate() likes.
+  // Contacts nobody. Fails (invalid) on what cannot get better by itself.
+  static Result<std::unique_ptr<SwiftAccount>> open(SwiftStoreConfig config, Executor executor);
   SwiftAccount(SwiftStoreConfig config, Executor executor, SwiftTuning tuning = {});
   ~SwiftAccount();
 
-  Async<SwiftInfo> info();  // fails when Swift does not tell
+  Async<SwiftInfo> info();    // fails when Swift does not tell
+  Async<SwiftInfo> limits();  // those that calls are held to, asked for once
 
   // One page. An empty container: the account's containers. The document is as Swift sent it.
   Async<std::vector<ListedEntry>> list(std::string container, ListOptions options);
@@ -124,7 +126,6 @@ class SwiftAccount {
   Async<DeleteReport> remove(std::vector<SwiftPath> objects);
 
  private:
-  Async<SwiftInfo> limits();
   Async<SwiftAnswer> perform(SwiftRequest request);
   Async<SwiftInfo> check(SwiftPath path);
   Async<std::string> stored(SwiftRequest request, std::string etag);

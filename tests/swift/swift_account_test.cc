@@ -255,6 +255,13 @@ TEST_F(SwiftAccountTest, ReadsRanges) {
   ReadOptions behind;
   behind.range = *RangeSpec::parse("10-12");
   EXPECT_EQ(code_of(get(b_, behind)), ErrorCode::invalid);
+  ServerReply empty;
+  swift_.plant("GET", "/box/b", empty);
+  behind.range = *RangeSpec::parse("-5");
+  Result<SwiftObject> last_of_nothing = get(b_, behind);
+  ASSERT_TRUE(last_of_nothing.ok()) << words(last_of_nothing);
+  EXPECT_EQ(last_of_nothing->body.text(), "");
+  EXPECT_EQ(swift_.faults_left(), 0u);
 }
 
 TEST_F(SwiftAccountTest, AWrongRangeIsReadAgain) {
