@@ -53,12 +53,12 @@ struct RangeSpec {
 };
 
 struct ReadOptions {
-  bool newest = false;             // X-Newest
-  std::optional<RangeSpec> range;  // GET only, as what follows
-  std::string if_match;            // ETags,
-  std::string if_none_match;       // or "*"
-  std::string if_modified_since;   // HTTP dates
-  std::string if_unmodified_since;
+  bool newest = false;               // X-Newest
+  std::optional<RangeSpec> range{};  // GET only, as what follows
+  std::string if_match{};            // ETags,
+  std::string if_none_match{};       // or "*"
+  std::string if_modified_since{};   // HTTP dates
+  std::string if_unmodified_since{};
 };
 
 struct WriteOptions {
