@@ -126,6 +126,9 @@ class SwiftAccount {
   Async<DeleteReport> remove(std::vector<SwiftPath> objects);
 
  private:
+  static SwiftRequest request_for(std::string method, const SwiftPath& path);
+  static Result<void> check_path(const SwiftInfo& info, const SwiftPath& path);
+  static Error no_object(const SwiftPath& path);
   Async<SwiftAnswer> perform(SwiftRequest request);
   Async<SwiftInfo> check(SwiftPath path);
   Async<std::string> stored(SwiftRequest request, std::string etag);

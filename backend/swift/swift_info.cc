@@ -42,7 +42,7 @@ void read_policies(const json& core, SwiftInfo& info) {
   if (policies == core.end() || !policies->is_array()) return;
   for (const json& item : *policies) {
     if (!item.is_object()) continue;
-    SwiftInfo::Policy policy;
+    SwiftPolicy policy;
     read(item, "name", policy.name);
     std::string names;
     read(item, "aliases", names);
@@ -109,11 +109,11 @@ Result<SwiftInfo> parse_info(std::string_view text) {
     }
     info.middleware.push_back(name);
     if (name == "bulk_delete") {
-      SwiftInfo::BulkDelete& bulk = info.bulk_delete.emplace();
+      BulkDeleteLimits& bulk = info.bulk_delete.emplace();
       read(section, "max_deletes_per_request", bulk.max_deletes_per_request);
       read(section, "max_failed_deletes", bulk.max_failed_deletes);
     } else if (name == "slo") {
-      SwiftInfo::StaticLargeObjects& slo = info.slo.emplace();
+      LargeObjectLimits& slo = info.slo.emplace();
       read(section, "max_manifest_segments", slo.max_manifest_segments);
       read(section, "max_manifest_size", slo.max_manifest_size);
       read(section, "min_segment_size", slo.min_segment_size);
@@ -190,7 +190,7 @@ Result<void> check_metadata(const SwiftInfo& info, const Metadata& metadata) {
 Result<void> check_policy(const SwiftInfo& info, std::string_view policy) {
   if (info.policies.empty() || policy.empty()) return {};
   std::string known;
-  for (const SwiftInfo::Policy& one : info.policies) {
+  for (const SwiftPolicy& one : info.policies) {
     if (same_word(one.name, policy)) return {};
     for (const std::string& alias : one.aliases) {
       if (same_word(alias, policy)) return {};

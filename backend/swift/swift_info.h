@@ -13,22 +13,22 @@
 
 namespace swiftness {
 
-struct SwiftInfo {
-  struct Policy {
-    std::string name;
-    std::vector<std::string> aliases;
-    bool is_default = false;
-  };
-  struct BulkDelete {
-    uint64_t max_deletes_per_request = 10000;
-    uint64_t max_failed_deletes = 1000;
-  };
-  struct StaticLargeObjects {
-    uint64_t max_manifest_segments = 1000;
-    uint64_t max_manifest_size = 8 << 20;  // bytes
-    uint64_t min_segment_size = 1;         // bytes
-  };
+struct SwiftPolicy {
+  std::string name;
+  std::vector<std::string> aliases;
+  bool is_default = false;
+};
+struct BulkDeleteLimits {
+  uint64_t max_deletes_per_request = 10000;
+  uint64_t max_failed_deletes = 1000;
+};
+struct LargeObjectLimits {  // static large objects
+  uint64_t max_manifest_segments = 1000;
+  uint64_t max_manifest_size = 8 << 20;  // bytes
+  uint64_t min_segment_size = 1;         // bytes
+};
 
+struct SwiftInfo {
   std::string version;                     // empty: not told
   uint64_t max_file_size = 5368709122;     // bytes of an object
   uint64_t max_object_name_length = 1024;  // lengths of names and metadata in bytes
@@ -40,9 +40,9 @@ struct SwiftInfo {
   uint64_t max_header_size = 8192;
   uint64_t container_listing_limit = 10000;  // entries
   uint64_t account_listing_limit = 10000;
-  std::vector<Policy> policies;           // those new containers may have; empty: not told
-  std::optional<BulkDelete> bulk_delete;  // nothing: not offered
-  std::optional<StaticLargeObjects> slo;
+  std::vector<SwiftPolicy> policies;            // those new containers may have; empty: not told
+  std::optional<BulkDeleteLimits> bulk_delete;  // nothing: not offered
+  std::optional<LargeObjectLimits> slo;
   std::vector<std::string> middleware;  // what else the proxy says it has, by name
   std::string document;                 // as Swift sent it; empty: these are the defaults
 };

@@ -147,7 +147,7 @@ std::string dump(const json& document) {
 std::string text_of(const SwiftInfo& info) {
   auto number = [](uint64_t value) { return std::to_string(value); };
   std::string policies;
-  for (const SwiftInfo::Policy& policy : info.policies) {
+  for (const SwiftPolicy& policy : info.policies) {
     policies += fmt::format("{}{}{}", policies.empty() ? "" : ", ", policy.name,
                             policy.is_default ? " (default)" : "");
   }
