@@ -26,6 +26,8 @@ class HttpHeaders {
   // The last of that name, case ignored; empty when there is none or its value is empty.
   std::string_view find(std::string_view name) const noexcept;
 
+  const std::vector<HttpHeader>& all() const noexcept { return headers_; }  // as they came
+
  private:
   std::vector<HttpHeader> headers_;
 };

@@ -95,11 +95,16 @@ std::string transaction_of(const HttpResponse& response) {
 
 Failure failure_of(const HttpResponse& response) {
   StatusRow row = row_of(response.status);
+  return failure_of(response, row.code, row.words);
+}
+
+Failure failure_of(const HttpResponse& response, ErrorCode code, std::string_view words) {
+  StatusRow row = row_of(response.status);
   std::string excerpt = excerpt_of(response.body.text());
   if (!excerpt.empty()) excerpt = " \"" + excerpt + "\"";
-  return {row.code, row.retriable, row.may_have_acted,
+  return {code, row.retriable, row.may_have_acted,
           parse_retry_after(response.headers.find("Retry-After")),
-          fmt::format("answered {}, {}{}{}", response.status, row.words, excerpt,
+          fmt::format("answered {}, {}{}{}", response.status, words, excerpt,
                       transaction_of(response))};
 }
 

@@ -21,6 +21,8 @@ struct Failure {
 };
 
 Failure failure_of(const HttpResponse& response);  // any answer that is not what the caller wanted
+// The same where the status means something of its own.
+Failure failure_of(const HttpResponse& response, ErrorCode code, std::string_view words);
 Failure failure_of(const HttpFailure& failure);
 
 // A success by its status that is not one by its contents: it is read again.

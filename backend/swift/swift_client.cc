@@ -30,6 +30,8 @@ double seconds(Duration duration) {
 }
 
 std::string describe(const SwiftRequest& request) {
+  if (!request.host_path.empty()) return fmt::format("{} {}", request.method, request.host_path);
+  if (request.container.empty()) return fmt::format("{} of the account", request.method);
   if (request.name.empty()) return fmt::format("{} {}", request.method, request.container);
   return fmt::format("{} {}/{}", request.method, request.container, request.name);
 }
@@ -60,13 +62,6 @@ TokenCache::Authenticators authenticators(const SwiftStoreConfig& config) {
     out.push_back(std::visit(one, config.auth));
   }
   return out;
-}
-
-// "/v1/AUTH_test" of "http://swift:8080/v1/AUTH_test".
-std::string_view path_of(std::string_view url) {
-  const size_t host = url.find("://");
-  const size_t path = host == std::string_view::npos ? host : url.find('/', host + 3);
-  return path == std::string_view::npos ? std::string_view() : url.substr(path);
 }
 
 bool is_refusal(const HttpFailure& failure) {
@@ -115,15 +110,17 @@ std::string SwiftClient::container_name(const std::string& container) const {
 // The account's URL at one of the proxies.
 std::string SwiftClient::base_url(const Session& session, size_t endpoint) const {
   if (config_.endpoints.empty()) return session.storage_url;
-  return config_.endpoints[endpoint] + std::string(path_of(session.storage_url));
+  return config_.endpoints[endpoint] +
+         session.storage_url.substr(origin_of(session.storage_url).size());
 }
 
 HttpRequest SwiftClient::to_http(const SwiftRequest& request, const Session& session,
                                  size_t endpoint, TimePoint deadline, bool again) {
   HttpRequest http;
   http.method = request.method;
-  http.url = fmt::format("{}/{}", base_url(session, endpoint), escape_segment(request.container));
-  if (!request.name.empty()) http.url.append("/").append(escape_path(request.name));
+  const std::string base = base_url(session, endpoint);
+  http.url = request.host_path.empty() ? resource_url(base, request.container, request.name)
+                                       : origin_of(base) + request.host_path;
   if (!request.query.empty()) http.url.append("?").append(request.query);
   http.headers = request.headers;
   http.headers.push_back({"X-Auth-Token", session.token});

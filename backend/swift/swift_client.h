@@ -29,8 +29,9 @@ namespace swiftness {
 
 struct SwiftRequest {
   std::string method;
-  std::string container;  // as Swift knows it, prefix included
+  std::string container;  // as Swift knows it, prefix included; empty: the account
   std::string name;       // of the object; empty: the container itself
+  std::string host_path;  // "/info": of the host; container and name do not count
   std::string query;      // escaped, without '?'
   std::vector<HttpHeader> headers;
   BufferList body;

@@ -40,6 +40,20 @@ std::string escape_segment(std::string_view text) {
   return escape(text, false);
 }
 
+std::string resource_url(std::string_view storage_url, std::string_view container,
+                         std::string_view object) {
+  std::string url(storage_url);
+  if (!container.empty()) url.append("/").append(escape_segment(container));
+  if (!object.empty()) url.append("/").append(escape_path(object));
+  return url;
+}
+
+std::string origin_of(std::string_view url) {
+  const size_t scheme = url.find("://");
+  const size_t host = scheme == std::string_view::npos ? 0 : scheme + 3;
+  return std::string(url.substr(0, url.find('/', host)));
+}
+
 std::optional<uint64_t> parse_size(std::string_view digits) {
   uint64_t value = 0;
   auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);

@@ -19,6 +19,11 @@ inline constexpr size_t kMostListed = 10000;  // entries of one listing, Swift's
 std::string escape_path(std::string_view path);     // keeps '/'
 std::string escape_segment(std::string_view text);  // encodes '/' too: containers, query values
 
+// Of a container, of an object in it, or, when both are empty, of the account.
+std::string resource_url(std::string_view storage_url, std::string_view container,
+                         std::string_view object);
+std::string origin_of(std::string_view url);  // "https://host:port" of it
+
 struct ContentRange {
   uint64_t first = 0;
   uint64_t last = 0;   // inclusive

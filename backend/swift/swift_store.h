@@ -61,6 +61,9 @@ class SwiftStore final : public ObjectStore {
                        size_t limit) override;
   Async<void> copy(ObjectName from, ObjectName to) override;
 
+  // For what the contract has no word for (SwiftAccount).
+  std::shared_ptr<SwiftClient> client() const { return client_; }
+
  private:
   Executor executor_;
   std::shared_ptr<SwiftClient> client_;  // shared with the calls under way

@@ -7,6 +7,7 @@
 
 #include "backend/base/version.h"
 #include "target/cli/commands.h"
+#include "target/cli/store_words.h"
 
 namespace swiftness::cli {
 namespace {
@@ -24,6 +25,7 @@ struct Words {
   Common common;
   VolumeToCreate create;
   VolumeToCheck check;
+  StoreRequest store;
   std::string volume;
   std::string file;
   std::string drain_to;
@@ -203,6 +205,7 @@ void add_commands(CLI::App& app, Words& words) {
   targets->callback([&words] { words.chosen = [&words] { return target_list(words.common); }; });
 
   add_config_commands(app, words);
+  add_store_commands(app, words.common, words.store, words.chosen);
 }
 
 }  // namespace

@@ -12,6 +12,12 @@
 
 namespace swiftness {
 
+struct ServerListed {  // an entry of a listing
+  std::string name;
+  size_t bytes = 0;
+  std::string hash;
+};
+
 class FakeSwift {
  public:
   FakeSwift();
@@ -35,6 +41,8 @@ class FakeSwift {
   void expire_tokens();  // those given so far are refused from now on
   void store(const std::string& path, std::string data);  // "/container/object"
   std::string stored(const std::string& path);
+  void set_info(std::string json);        // what GET /info says; empty: nothing (404)
+  void refuse_deletes(std::string name);  // of this object, with 409: "container/object"
   std::vector<ServerRequest> requests();  // so far, bodies left out
   size_t count(const std::string& method, const std::string& part);
   size_t faults_left();
@@ -53,16 +61,26 @@ class FakeSwift {
   ServerReply answer(const ServerRequest& request);
   ServerReply log_in(const ServerRequest& request);
   ServerReply act_on(const ServerRequest& request);
+  ServerReply on_account(const ServerRequest& request);
+  ServerReply delete_in_bulk(const ServerRequest& request);
+  ServerReply list_names(const ServerRequest& request, const std::vector<ServerListed>& names);
   ServerReply on_container(const ServerRequest& request, const std::string& container);
   ServerReply on_object(const ServerRequest& request, const std::string& path);
   ServerReply put_object(const ServerRequest& request, const std::string& path);
-  ServerReply read_object(const ServerRequest& request, const std::string& data);
+  ServerReply copy_object(const ServerRequest& request, const std::string& path);
+  ServerReply delete_object(const std::string& path);
+  ServerReply read_object(const ServerRequest& request, const std::string& path,
+                          const std::string& data);
+  void keep_metadata(const ServerRequest& request, const std::string& path);
 
   std::mutex mutex_;
   std::deque<Fault> faults_;
   std::vector<ServerRequest> requests_;
   std::function<void(const ServerRequest&)> watcher_;
   std::map<std::string, std::map<std::string, std::string>> containers_;
+  std::map<std::string, std::map<std::string, std::string>> metadata_;  // by "container/object"
+  std::string info_;
+  std::string undeletable_;
   int token_ = 0;
   int oldest_token_ = 1;
   ScriptedServer server_;

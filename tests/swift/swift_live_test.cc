@@ -1,9 +1,5 @@
 // SwiftStore against a real OpenStack Swift:
-//   SWIFTNESS_TEST_SWIFT_URL, _USER, _KEY   the store contract, odd names, throughput
-//   SWIFTNESS_TEST_SWIFT_PROJECT            with it the URL is a Keystone's: other ways to log in,
-//                                           too, with _USER_ID, _PROJECT_ID, _CREDENTIAL, _SECRET
-//   SWIFTNESS_TEST_SWIFT_CA                 a file: over TLS
-//   SWIFTNESS_TEST_SWIFT_ENDPOINTS          several proxies, with commas between them
+//   see live_swift.h                        the store contract, odd names, throughput
 //   SWIFTNESS_TEST_SWIFT_STATE              the --state folder of deploy/swift-all-in-one with at
 //                                           least three replicas, for tests that stop its servers
 // What is not set is skipped, and said so. Containers stay behind, each test's with a prefix of its
@@ -12,55 +8,19 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <sstream>
 #include <thread>
 
-#include "backend/base/uuid.h"
 #include "backend/swift/auth_v3.h"
 #include "backend/swift/http_engine.h"
 #include "backend/swift/swift_store.h"
 #include "tests/store/store_contract.h"
+#include "tests/swift/live_swift.h"
 
 namespace swiftness::test {
 namespace {
 
 using namespace std::chrono_literals;
 using Answers = std::vector<Presence>;
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-bool have_keystone() {
-  return !environment("SWIFTNESS_TEST_SWIFT_PROJECT").empty();
-}
-
-AuthV3Config keystone_password() {
-  AuthV3Config auth;
-  auth.user.name = environment("SWIFTNESS_TEST_SWIFT_USER");
-  auth.user_domain.name = auth.project_domain.name = "Default";
-  auth.secret = environment("SWIFTNESS_TEST_SWIFT_KEY");
-  auth.project.name = environment("SWIFTNESS_TEST_SWIFT_PROJECT");
-  return auth;
-}
-
-SwiftStoreConfig live_config() {
-  SwiftStoreConfig config;
-  config.auth_urls = {environment("SWIFTNESS_TEST_SWIFT_URL")};
-  config.auth = AuthV1Config{environment("SWIFTNESS_TEST_SWIFT_USER"),
-                             environment("SWIFTNESS_TEST_SWIFT_KEY")};
-  if (have_keystone()) config.auth = keystone_password();
-  config.tls.ca_file = environment("SWIFTNESS_TEST_SWIFT_CA");
-  std::istringstream endpoints(environment("SWIFTNESS_TEST_SWIFT_ENDPOINTS"));
-  for (std::string one; std::getline(endpoints, one, ',');) config.endpoints.push_back(one);
-  config.prefix = "test-" + to_string(Uuid::random());
-  return config;
-}
-
-bool have_swift() {
-  return !environment("SWIFTNESS_TEST_SWIFT_URL").empty();
-}
 
 // ---------------------------------------------------------------- the contract
 std::unique_ptr<ObjectStore> make_on_swift(Executor executor, const std::filesystem::path&) {
