@@ -254,6 +254,32 @@ TEST_F(Tokens, WhatDoesNotFitIntoItsTimeIsLeftOver) {
   EXPECT_EQ(large_blocks_.contents(0, 10 * mebibyte / 8), other_.contents(0, 10 * mebibyte));
 }
 
+TEST_F(Tokens, ManySmallRangesKeepToTheTimeToo) {
+  VirtualClock clock;
+  start_all();
+  std::vector<Range> ranges;
+  for (uint32_t i = 0; i < 8; ++i) ranges.push_back({16 * i, 8});
+  fill(other_, 0, 128, 1);
+  const RodTokenData token = populate(1, ranges);
+  other_.hang();
+  auto copying = begin_write(token, 0, {{0, 64}});
+  asio::co_spawn(io_, sleep_for(std::chrono::seconds(4)), [](std::exception_ptr) {});
+  turn();
+  ASSERT_TRUE(clock.advance());
+  turn();
+  other_.release();
+  turn();
+  ASSERT_TRUE(copying->done());
+  EXPECT_EQ(outcome(*copying->result), kGood);
+  EXPECT_EQ(copy_status(0), 3);
+  EXPECT_EQ(transfer_count(0), 8u) << "the first range";
+  EXPECT_EQ(write_using(token, 0, {{8, 56}}, 8), kGood);
+  EXPECT_EQ(copy_status(0), 1);
+  for (uint64_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(device_.contents(8 * i, 8), other_.contents(16 * i, 8));
+  }
+}
+
 TEST_F(Tokens, InTheBackground) {
   start_all();
   fill(device_, 0, 8, 1);
