@@ -169,6 +169,14 @@ TEST_F(Odx, TwoHundredFiftySixMebibytesAndNoMore) {
   EXPECT_EQ(populate({}), "05/26/00");
 }
 
+// Then much of it is not in the store yet, behind which a copy would be durable.
+TEST_F(Odx, RightAfterMuchWasWritten) {
+  ASSERT_EQ(initiator_->fill(0, 256, 1), "good");
+  const Token token = token_of(ranges_of(0, 64, 4, 4));
+  EXPECT_EQ(write_all_using(token, ranges_of(1024, 1, 256, 0)), "good");
+  EXPECT_TRUE(initiator_->has(1024, 256, 1, 0));
+}
+
 TEST_F(Odx, AtOffsetsInTheToken) {
   ASSERT_EQ(stored(0, 64, 1), "good");
   const Token token = token_of(ranges_of(0, 1, 64, 0));

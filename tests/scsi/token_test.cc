@@ -280,6 +280,43 @@ TEST_F(Tokens, ManySmallRangesKeepToTheTimeToo) {
   }
 }
 
+// Within a device that copies by itself, and behind what it has to do first.
+TEST_F(Tokens, ADeviceThatWouldBeLateMayCatchUpAndIsThenReadAndWritten) {
+  VirtualClock clock;
+  start_all();
+  other_.copy_by_itself();
+  const uint32_t mebibyte = kMebibyte / 512;
+  fill(other_, 0, 2 * mebibyte, 1);
+  const RodTokenData token = populate(1, {{0, 2 * mebibyte}});
+  EXPECT_EQ(write_using(token, 1, {{4 * mebibyte, 2 * mebibyte}}), kGood);
+  EXPECT_EQ(other_.calls().copies, 1);
+
+  const auto ms_until_done = [&](const Flight& flight, int late_ms) {
+    const TimePoint begin = clock.now();
+    for (int i = 0; !flight.done() && i < 1000; ++i) {
+      if (clock.now() - begin >= std::chrono::milliseconds(late_ms)) other_.set_copies_late(false);
+      EXPECT_TRUE(clock.advance());
+      turn();
+    }
+    EXPECT_TRUE(flight.done());
+    return static_cast<int>((clock.now() - begin) / std::chrono::milliseconds(1));
+  };
+  other_.set_copies_late(true);
+  auto copying = begin_write(token, 1, {{8 * mebibyte, 2 * mebibyte}});
+  EXPECT_NEAR(ms_until_done(*copying, 500), 500, 50);
+  EXPECT_EQ(other_.calls().copies, 2);
+
+  const int writes = other_.calls().writes;
+  other_.set_copies_late(true);
+  copying = begin_write(token, 1, {{12 * mebibyte, 2 * mebibyte}});
+  EXPECT_NEAR(ms_until_done(*copying, 9000), 1500, 50);
+  EXPECT_EQ(other_.calls().copies, 2);
+  EXPECT_EQ(other_.calls().writes, writes + 2);
+  for (uint64_t to : {4, 8, 12}) {
+    EXPECT_EQ(other_.contents(to * mebibyte, 2 * mebibyte), other_.contents(0, 2 * mebibyte));
+  }
+}
+
 TEST_F(Tokens, InTheBackground) {
   start_all();
   fill(device_, 0, 8, 1);
