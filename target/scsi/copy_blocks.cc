@@ -158,7 +158,7 @@ Task Copy::run() {
 // As long as there is time to do without it.
 Task Copy::let_it_catch_up(Executor executor) {
   AsyncEvent pause(executor);
-  while (extent_.to->copies_late() && !must_end()) {
+  while (!must_end() && extent_.to->copies_late()) {
     by_itself_ = now() + kTimeToMove < *control_.until;
     if (!by_itself_) co_return;
     co_await pause.wait_for(std::chrono::milliseconds(20));
