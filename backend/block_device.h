@@ -114,6 +114,9 @@ class BlockDevice {
 
   // May this device copy within itself without reading and writing? Otherwise it is not asked to.
   virtual bool copies() const noexcept { return false; }
+  // Is there so much that it would have to wait for first that it takes seconds? Who has less time
+  // had better read and write.
+  virtual bool copies_late() const noexcept { return false; }
   // `to` and the blocks behind it read as `from` does, which they do not overlap; as durable as if
   // a flush had followed. After an Error any part of it was done.
   virtual Async<void> copy(BlockRange, Lba, TicketPtr) {

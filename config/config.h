@@ -103,11 +103,15 @@ struct Access {
   friend bool operator==(const Access&, const Access&) = default;
 };
 
+// In which state the ports of a portal group are (SPC-5 5.18, asymmetric logical unit access).
+enum class AccessState { optimized, non_optimized, standby, unavailable };
+
 struct Target {
   std::string iqn;
-  std::vector<uint16_t> portal_groups;  // never empty: all groups when the file names none
-  bool open = false;                    // anyone gets in; `access` still applies to whom it names
-  std::vector<Lun> luns;                // ascending by number
+  std::vector<uint16_t> portal_groups;   // never empty: all groups when the file names none
+  std::map<uint16_t, AccessState> alua;  // by portal group; optimized when it is not named
+  bool open = false;                     // anyone gets in; `access` still applies to whom it names
+  std::vector<Lun> luns;                 // ascending by number
   std::vector<Access> access;
   friend bool operator==(const Target&, const Target&) = default;
 };

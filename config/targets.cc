@@ -24,6 +24,7 @@ class TargetReader {
  private:
   std::string read_name(Section& target);
   std::vector<uint16_t> read_portal_groups(Section& target);
+  void read_alua(Section& target, Target& out);
   std::vector<Lun> read_luns(Section luns, const std::string& iqn);
   Lun read_lun(uint16_t number, const Value& value, const std::string& iqn);
   void check_volume(const Value& value, const Lun& lun, const std::string& iqn);
@@ -55,7 +56,7 @@ Target TargetReader::read(Section target) {
   digests.only("header", "none");
   digests.only("data", "none");
   digests.finish();
-  target.unsupported("alua");
+  read_alua(target, out);
   out.luns = read_luns(target.section("luns"), out.iqn);
   if (out.luns.empty()) target.warning("has no LUNs");
   read_access(target, out);
@@ -88,6 +89,29 @@ std::vector<uint16_t> TargetReader::read_portal_groups(Section& target) {
     if (!chosen.insert(number).second) item.error(fmt::format("group {} is given twice", number));
   }
   return {chosen.begin(), chosen.end()};
+}
+
+// `alua: { 1: optimized, 2: standby }`
+void TargetReader::read_alua(Section& target, Target& out) {
+  const std::vector<std::string>& states = access_state_names();
+  for (const auto& [key, value] : target.section("alua").entries()) {
+    std::vector<std::string> groups;
+    for (uint16_t group : out.portal_groups) groups.push_back(std::to_string(group));
+    const auto group = std::ranges::find(groups, key);
+    if (group == groups.end()) {
+      value.error(fmt::format("\"{}\" is no portal group of this target (it has {})", key,
+                              fmt::join(groups, ", ")));
+    }
+    const std::string state = value.text().value_or(states[0]);
+    const auto known = std::ranges::find(states, state);
+    if (known == states.end()) {
+      value.error(fmt::format("\"{}\" is not a state ({}){}", state, fmt::join(states, ", "),
+                              did_you_mean(state, states)));
+    }
+    if (group == groups.end() || known == states.end()) continue;
+    const uint16_t number = out.portal_groups[static_cast<size_t>(group - groups.begin())];
+    out.alua[number] = static_cast<AccessState>(known - states.begin());
+  }
 }
 
 std::vector<Lun> TargetReader::read_luns(Section luns, const std::string& iqn) {

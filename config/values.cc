@@ -187,6 +187,16 @@ std::optional<std::string> why_not_iscsi_name(std::string_view name) {
   return "is not an iSCSI name (iqn.YYYY-MM.reversed.domain:name, eui.... or naa....)";
 }
 
+const std::vector<std::string>& access_state_names() {
+  static const std::vector<std::string> names{"optimized", "non_optimized", "standby",
+                                              "unavailable"};
+  return names;
+}
+
+std::string to_string(AccessState state) {
+  return access_state_names()[static_cast<size_t>(state)];
+}
+
 std::optional<std::string> why_not_name(std::string_view name) {
   auto fits = [](char c) { return is_lower(c) || is_digit(c) || c == '.' || c == '_' || c == '-'; };
   bool starts_well = !name.empty() && (is_lower(name[0]) || is_digit(name[0]));

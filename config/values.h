@@ -29,6 +29,9 @@ std::optional<Endpoint> parse_endpoint(std::string_view text, std::optional<uint
 std::string to_string(const Endpoint& endpoint);
 bool is_ip_address(const std::string& text);
 
+const std::vector<std::string>& access_state_names();  // in the order of AccessState
+std::string to_string(AccessState state);
+
 // Why `name` is no iSCSI name (RFC 7143 4.2.7, RFC 3722); nothing when it is one.
 std::optional<std::string> why_not_iscsi_name(std::string_view name);
 

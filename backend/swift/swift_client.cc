@@ -315,7 +315,11 @@ Async<SwiftAnswer> SwiftClient::perform(SwiftRequest request, TimePoint deadline
     } else {
       auto session = std::get<TokenCache::SessionPtr>(log_in);
       Result<size_t> endpoint = co_await choose(request, failed_endpoint, deadline);
-      if (!endpoint) co_return endpoint.error().within(describe(request));
+      if (!endpoint) {
+        const Failure not_asked{endpoint.error().code(), false, false, std::nullopt,
+                                endpoint.error().message()};
+        co_return give_up(request, not_asked, policy);
+      }
       const TimePoint at_most = deadline + transfer_time(request);
       Sent sent =
           co_await send(request, *session, *endpoint, at_most, /*again=*/policy.failures() > 0);

@@ -125,6 +125,7 @@ class Volume final : public BlockDevice {
   Async<void> room_for(BlockRange range, TicketPtr ticket) override;
   Async<void> unmap(std::vector<BlockRange> ranges, TicketPtr ticket) override;
   bool copies() const noexcept override { return true; }
+  bool copies_late() const noexcept override { return dirty_bytes_ > kStoredSoon; }
   Async<void> copy(BlockRange from, Lba to, TicketPtr ticket) override;
   Async<Prefetched> prefetch(BlockRange range) override;
   ByteCount prefetch_room() const override;
@@ -287,6 +288,8 @@ class Volume final : public BlockDevice {
   Sequence verified_;  // durable, and the volume was still ours afterwards
 
   // The write buffer.
+  // About what a store takes in a second; a copy is answered behind it.
+  static constexpr uint64_t kStoredSoon = 32 << 20;
   uint64_t dirty_bytes_ = 0;                  // not yet in the store, parked ones too
   std::deque<const void*> waiting_for_room_;  // writers, first come first served
 };

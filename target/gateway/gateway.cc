@@ -126,10 +126,13 @@ void Gateway::place(Served& served) {
   options.read_only = at.lun.read_only;
   options.removable = at.lun.removable;
   options.soft_threshold = served.volume->wanted().soft_threshold();
-  // As sessions name the port they came by. All ports are one target port group: this gateway.
+  // As sessions name the port they came by. Each is a target port group of its own, of the portal
+  // group's number.
   for (uint16_t group : at.target->portal_groups) {
-    options.target_ports.push_back({fmt::format("{},t,0x{:04x}", at.target->iqn, group), group, 1});
+    options.target_ports.push_back(
+        {fmt::format("{},t,0x{:04x}", at.target->iqn, group), group, group});
   }
+  options.access_states = access_states_of(*at.target);
   auto unit = std::make_unique<scsi::LogicalUnit>(served.volume->device(), std::move(options));
   served.target = at.target->iqn;
   served.lun = at.lun.number;

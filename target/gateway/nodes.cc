@@ -33,6 +33,31 @@ iscsi::ChapSecrets secrets_of(const config::Chap& chap) {
   return out;
 }
 
+namespace {
+
+scsi::AccessState access_state_of(config::AccessState state) {
+  switch (state) {
+    case config::AccessState::optimized:
+      break;
+    case config::AccessState::non_optimized:
+      return scsi::AccessState::active_non_optimized;
+    case config::AccessState::standby:
+      return scsi::AccessState::standby;
+    case config::AccessState::unavailable:
+      return scsi::AccessState::unavailable;
+  }
+  return scsi::AccessState::active_optimized;
+}
+
+}  // namespace
+
+// Portal groups are target port groups, by the same numbers.
+scsi::AccessStates access_states_of(const config::Target& target) {
+  scsi::AccessStates out;
+  for (const auto& [group, state] : target.alua) out.emplace(group, access_state_of(state));
+  return out;
+}
+
 iscsi::TargetNode node_of(const config::Target& target, scsi::TaskRouter* router) {
   iscsi::TargetNode out;
   out.name = target.iqn;

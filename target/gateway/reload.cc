@@ -141,6 +141,7 @@ void Gateway::update(Served& served) {
   if (served.unit != nullptr && stays) {
     served.unit->set_read_only(at.lun.read_only);
     served.unit->set_removable(at.lun.removable);
+    served.unit->set_access_states(access_states_of(*at.target));
   } else if (served.unit != nullptr) {
     take_away(served);
   }

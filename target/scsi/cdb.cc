@@ -162,6 +162,10 @@ ReportTargetPortGroupsCdb decode_report_target_port_groups(const Cdb& cdb) {
   return {static_cast<uint8_t>(cdb[1] >> 5), be<uint32_t>(cdb, 6)};
 }
 
+SetTargetPortGroupsCdb decode_set_target_port_groups(const Cdb& cdb) {
+  return {be<uint32_t>(cdb, 6)};
+}
+
 IdentifyingInformationCdb decode_identifying_information(const Cdb& cdb) {
   return {static_cast<uint8_t>(cdb[10] >> 1), be<uint32_t>(cdb, 6)};
 }

@@ -87,6 +87,7 @@ inline constexpr uint8_t kGetLbaStatus = 0x12;                    // of SERVICE 
 inline constexpr uint8_t kReportIdentifyingInformation = 0x05;    // of MAINTENANCE IN
 inline constexpr uint8_t kSetIdentifyingInformation = 0x06;       // of MAINTENANCE OUT
 inline constexpr uint8_t kReportTargetPortGroups = 0x0a;          // of MAINTENANCE IN
+inline constexpr uint8_t kSetTargetPortGroups = 0x0a;             // of MAINTENANCE OUT
 inline constexpr uint8_t kReportSupportedOperationCodes = 0x0c;   // of MAINTENANCE IN
 inline constexpr uint8_t kReportSupportedTaskManagementFunctions = 0x0d;  // of MAINTENANCE IN
 }  // namespace service_action
@@ -220,6 +221,11 @@ struct ReportTargetPortGroupsCdb {  // SPC-5 6.37
   uint32_t allocation_length = 0;
 };
 ReportTargetPortGroupsCdb decode_report_target_port_groups(const Cdb& cdb);
+
+struct SetTargetPortGroupsCdb {  // SPC-5 6.45
+  uint32_t parameter_list_length = 0;
+};
+SetTargetPortGroupsCdb decode_set_target_port_groups(const Cdb& cdb);
 
 struct IdentifyingInformationCdb {  // SPC-5 6.31 and 6.43
   uint8_t type = 0;

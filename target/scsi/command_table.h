@@ -48,6 +48,10 @@ enum Trait : unsigned {
   kCountsAsRead = 256,  // in log page 19h
   kCountsAsWrite = 512,
   kWithoutMedium = 1024,  // answered while the medium of a removable logical unit is ejected
+  // Answered through a target port whose group is in this state (SPC-5 5.18.2.4); what is not ends
+  // with NOT READY.
+  kInStandby = 2048,
+  kInUnavailable = 4096,
 };
 
 struct CommandDescriptor {

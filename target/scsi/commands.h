@@ -79,7 +79,7 @@ Checked check_set_identifying_information(const LogicalUnit& unit, const Cdb& cd
 asio::awaitable<ScsiResult> run_set_identifying_information(LogicalUnit& unit, Command command,
                                                             BufferList data_out, TicketPtr ticket);
 
-// ---- report_commands.cc: what the unit can do and has done -------------------------------------
+// ---- report_commands.cc: what the unit can do and has done, and by which ports it is reached ---
 Checked check_report_operation_codes(const LogicalUnit& unit, const Cdb& cdb);
 ScsiResult answer_report_operation_codes(LogicalUnit& unit, const Command& command);
 
@@ -88,6 +88,10 @@ ScsiResult answer_report_task_management(LogicalUnit& unit, const Command& comma
 
 Checked check_report_target_port_groups(const LogicalUnit& unit, const Cdb& cdb);
 ScsiResult answer_report_target_port_groups(LogicalUnit& unit, const Command& command);
+
+Checked check_set_target_port_groups(const LogicalUnit& unit, const Cdb& cdb);
+asio::awaitable<ScsiResult> run_set_target_port_groups(LogicalUnit& unit, Command command,
+                                                       BufferList data_out, TicketPtr ticket);
 
 Checked check_log_sense(const LogicalUnit& unit, const Cdb& cdb);
 ScsiResult answer_log_sense(LogicalUnit& unit, const Command& command);

@@ -16,6 +16,8 @@ constexpr size_t kWindowsUnderWay = 4;
 // Where the device copies by itself. What is shorter than a window is read and written all the
 // same: that is a write like any other, and a copy is an object in the store.
 constexpr uint64_t kSharedWindowBytes = 32 << 20;
+// What reading and writing need of the time that there is, where the device would copy too late.
+constexpr Duration kTimeToMove = std::chrono::milliseconds(1500);
 // A hole shorter than this is copied as the zeros it reads as.
 constexpr uint64_t kSmallestHole = kUnmapGranularityBytes;
 
@@ -72,14 +74,9 @@ class Copy {
     overlaps_ = one_device && from < to + bytes / block && to < from + bytes / block;
     backwards_ = overlaps_ && to > from;
     by_itself_ = one_device && !overlaps_ && extent_.bytes >= kWindowBytes && extent_.to->copies();
-    if (by_itself_) window_bytes_ = kSharedWindowBytes;
   }
 
-  size_t workers() const {
-    const uint64_t windows = (extent_.bytes + window_bytes_ - 1) / window_bytes_;
-    return overlaps_ ? 1 : std::min<size_t>(kWindowsUnderWay, windows);
-  }
-  Task work();
+  Task run();
   CopyOutcome outcome() const;
 
  private:
@@ -89,6 +86,12 @@ class Copy {
     MediumAccess access;
   };
 
+  size_t workers() const {
+    const uint64_t windows = (extent_.bytes + window_bytes_ - 1) / window_bytes_;
+    return overlaps_ ? 1 : std::min<size_t>(kWindowsUnderWay, windows);
+  }
+  Task let_it_catch_up(Executor executor);
+  Task work();
   std::optional<Piece> next_window();
   asio::awaitable<bool> copy_window(Piece window);
   asio::awaitable<bool> put(Piece window, Parts parts, Piece read, BufferList data);
@@ -141,6 +144,25 @@ std::optional<Piece> Copy::next_window() {
   const uint64_t begin = backwards_ ? extent_.bytes - taken_ - size : taken_;
   taken_ += size;
   return Piece{begin, begin + size};
+}
+
+Task Copy::run() {
+  Executor executor = co_await asio::this_coro::executor;
+  if (by_itself_ && control_.until) co_await let_it_catch_up(executor);
+  if (by_itself_) window_bytes_ = kSharedWindowBytes;
+  FanOut all(executor);
+  for (size_t i = 0; i < workers(); ++i) all.add(work());
+  co_await all.join();
+}
+
+// As long as there is time to do without it.
+Task Copy::let_it_catch_up(Executor executor) {
+  AsyncEvent pause(executor);
+  while (!must_end() && extent_.to->copies_late()) {
+    by_itself_ = now() + kTimeToMove < *control_.until;
+    if (!by_itself_) co_return;
+    co_await pause.wait_for(std::chrono::milliseconds(20));
+  }
 }
 
 Task Copy::work() {
@@ -229,10 +251,7 @@ asio::awaitable<CopyOutcome> copy_blocks(CopyExtent extent, CopyControl control)
   CHECK(extent.bytes % extent.from->geometry().block_size == 0);
   CHECK(extent.bytes % extent.to->geometry().block_size == 0);
   Copy copy(std::move(extent), std::move(control));
-  Executor executor = co_await asio::this_coro::executor;
-  FanOut workers(executor);
-  for (size_t i = 0; i < copy.workers(); ++i) workers.add(copy.work());
-  co_await workers.join();
+  co_await copy.run();
   co_return copy.outcome();
 }
 

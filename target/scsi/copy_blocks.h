@@ -1,10 +1,11 @@
 // The work of copy offload: bytes of one device become bytes of another, inside the gateway.
 //
-// A device that copies within itself does so. Else a copy goes in windows of 1 MiB, a few at a
-// time: each asks the source what of it is mapped, reads that and writes it, and unmaps the rest,
-// so that a thin disk stays thin. It ends early when its ticket is cancelled, its operation is to
-// be aborted, the token it copies by has ended, or its time is over; what a window has written is
-// then what it should be, and the windows before the first that is not done are all done.
+// A device that copies within itself does so, unless the time is short and it would be late
+// (block_device.h). Else a copy goes in windows of 1 MiB, a few at a time: each asks the source
+// what of it is mapped, reads that and writes it, and unmaps the rest, so that a thin disk stays
+// thin. It ends early when its ticket is cancelled, its operation is to be aborted, the token it
+// copies by has ended, or its time is over; what a window has written is then what it should be,
+// and the windows before the first that is not done are all done.
 #pragma once
 
 #include <optional>

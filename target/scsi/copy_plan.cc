@@ -102,6 +102,11 @@ asio::awaitable<CopyOutcome> run_copy(CopyPlan plan) {
   CopyOutcome whole;
   for (const CopyStep& step : plan.steps) {
     if (is_given_up(control)) co_return CopyOutcome{CopyEnd::aborted, whole.bytes};
+    // However small the steps are: the first of them is progress enough.
+    if (whole.bytes > 0 && control.until && now() >= *control.until) {
+      whole.end = CopyEnd::out_of_time;
+      break;
+    }
     const uint64_t before = whole.bytes;
     whole = co_await run_step(step, control);
     whole.bytes += before;

@@ -15,6 +15,12 @@ namespace {
 
 constexpr uint64_t kReadCapacity10Size = 8;  // READ CAPACITY(10) has no allocation length
 
+AccessManagement access_management(const LogicalUnit& unit, const LogicalUnit::Nexus* nexus) {
+  if (unit.target_port_groups().empty()) return AccessManagement::none;
+  return nexus && nexus->may_set_access_states() ? AccessManagement::implicit_and_explicit
+                                                 : AccessManagement::only_implicit;
+}
+
 }  // namespace
 
 ScsiResult parameter_data(Bytes data, uint64_t allocation_length) {
@@ -46,13 +52,12 @@ Checked check_inquiry(const LogicalUnit&, const Cdb& cdb) {
 
 ScsiResult answer_inquiry(LogicalUnit& unit, const Command& command) {
   InquiryCdb inquiry = decode_inquiry(command.cdb);
-  if (!inquiry.evpd) {
-    const bool has_groups = !unit.target_ports().empty();
-    return parameter_data(
-        standard_inquiry(unit.identity(), kDirectAccessDevice, has_groups, unit.is_removable()),
-        inquiry.allocation_length);
-  }
   const LogicalUnit::Nexus* nexus = unit.nexus(command.nexus);
+  if (!inquiry.evpd) {
+    return parameter_data(standard_inquiry(unit.identity(), kDirectAccessDevice,
+                                           access_management(unit, nexus), unit.is_removable()),
+                          inquiry.allocation_length);
+  }
   std::optional<Bytes> page =
       vpd_page(inquiry.page_code, unit.identity(), nexus ? nexus->port : TargetPort{},
                unit.geometry(), unit.target_ports());
@@ -72,7 +77,7 @@ ScsiResult answer_request_sense(LogicalUnit& unit, const Command& command) {
   RequestSenseCdb request = decode_request_sense(command.cdb);
   LogicalUnit::Nexus* nexus = unit.nexus(command.nexus);
   std::optional<Sense> attention = nexus ? unit.take_attention(*nexus) : std::nullopt;
-  Sense sense = attention ? *attention : unit.sense_now();
+  Sense sense = attention ? *attention : unit.sense_now(nexus);
   SenseFormat format = request.descriptor_format ? SenseFormat::descriptor : SenseFormat::fixed;
   ScsiResult result = parameter_data(encode(sense, format), request.allocation_length);
   if (attention) result.attention = attention->additional;

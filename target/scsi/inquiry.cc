@@ -243,7 +243,7 @@ Bytes logical_block_provisioning(const Geometry& geometry) {  // SBC-4 6.6.6
 
 }  // namespace
 
-Bytes standard_inquiry(const Identity& identity, std::byte peripheral, bool has_groups,
+Bytes standard_inquiry(const Identity& identity, std::byte peripheral, AccessManagement management,
                        bool removable) {
   Bytes data(kStandardSize);
   data[0] = peripheral;
@@ -251,9 +251,9 @@ Bytes standard_inquiry(const Identity& identity, std::byte peripheral, bool has_
   data[2] = std::byte{0x06};                 // VERSION: SPC-4
   data[3] = std::byte{0x10 | 0x02};          // HISUP; RESPONSE DATA FORMAT 2
   data[4] = std::byte{kStandardSize - 5};
-  if (peripheral == kDirectAccessDevice) data[5] = std::byte{0x08};  // 3PC
-  if (has_groups) data[5] |= std::byte{0x10};  // TPGS 01b: implicit management
-  data[7] = std::byte{0x02};                   // CMDQUE
+  if (peripheral == kDirectAccessDevice) data[5] = std::byte{0x08};          // 3PC
+  data[5] |= static_cast<std::byte>(static_cast<uint8_t>(management) << 4);  // TPGS
+  data[7] = std::byte{0x02};                                                 // CMDQUE
   std::span<std::byte> all(data);
   put_padded(all.subspan(8, 8), kVendor);
   put_padded(all.subspan(16, 16), identity.product);

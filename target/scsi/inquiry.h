@@ -17,8 +17,11 @@ namespace swiftness::scsi {
 inline constexpr std::byte kDirectAccessDevice{0x00};
 inline constexpr std::byte kNoLogicalUnit{0x7f};  // 011b, 1Fh: no logical unit at this LUN
 
-// `has_groups`: REPORT TARGET PORT GROUPS is answered (TPGS).
-Bytes standard_inquiry(const Identity& identity, std::byte peripheral, bool has_groups = false,
+// TPGS: what changes the states of target port groups (SPC-5 table 145).
+enum class AccessManagement : uint8_t { none = 0, only_implicit = 1, implicit_and_explicit = 3 };
+
+Bytes standard_inquiry(const Identity& identity, std::byte peripheral,
+                       AccessManagement management = AccessManagement::none,
                        bool removable = false);
 
 namespace vpd {

@@ -72,6 +72,7 @@ LogicalUnit::LogicalUnit(BlockDevice& device, LogicalUnitOptions options)
       capacity_(device.geometry().blocks),
       mode_(default_mode()),
       saved_mode_(default_mode()),
+      groups_(options_.target_ports, options_.access_states),
       has_loaded_metadata_(!device.keeps_metadata()),
       tasks_(options_.tasks) {
   CHECK(capacity_.value() > 0);
@@ -183,7 +184,9 @@ asio::awaitable<ScsiResult> LogicalUnit::execute(Command command, BufferList dat
   co_return in_sense_format(std::move(result));
 }
 
-Sense LogicalUnit::sense_now() const {
+Sense LogicalUnit::sense_now(const Nexus* nexus) const {
+  const std::optional<Sense> path = nexus ? inaccessible(*nexus, kNone) : std::nullopt;
+  if (path) return *path;
   const Sense sense = sense_of_state(state());
   return sense.key == SenseKey::no_sense ? medium_unready().value_or(sense) : sense;
 }
@@ -254,6 +257,8 @@ LogicalUnit::Examined LogicalUnit::examine(const Command& command, const Nexus& 
 
 std::optional<ScsiResult> LogicalUnit::refusal(const Cdb& cdb, const CommandDescriptor& descriptor,
                                                const Nexus& nexus) const {
+  const std::optional<Sense> path = inaccessible(nexus, descriptor.traits);
+  if (path) return check_condition(*path);
   std::optional<ScsiResult> refused;
   if ((descriptor.traits & kWorksUnready) == 0) refused = unready_for(cdb, descriptor.traits);
   if (!refused && (descriptor.traits & kChangesMedium) != 0) refused = write_protected(nexus);
@@ -306,6 +311,33 @@ std::optional<ScsiResult> LogicalUnit::write_protected(const Nexus& nexus) const
   const bool by_software = mode_.software_write_protect && !options_.read_only && !nexus.read_only;
   return check_condition(
       {SenseKey::data_protect, by_software ? asc::kSoftwareWriteProtected : asc::kWriteProtected});
+}
+
+std::optional<Sense> LogicalUnit::inaccessible(const Nexus& nexus, unsigned traits) const {
+  switch (groups_.state_of(nexus.port.group)) {
+    case AccessState::active_optimized:
+    case AccessState::active_non_optimized:
+      break;
+    case AccessState::standby:
+      if ((traits & kInStandby) != 0) break;
+      return Sense{SenseKey::not_ready, asc::kTargetPortInStandbyState};
+    case AccessState::unavailable:
+      if ((traits & kInUnavailable) != 0) break;
+      return Sense{SenseKey::not_ready, asc::kTargetPortInUnavailableState};
+  }
+  return std::nullopt;
+}
+
+void LogicalUnit::set_access_states(const AccessStates& configured) {
+  if (groups_.configure(configured)) raise(asc::kAsymmetricAccessStateChanged);
+}
+
+std::optional<Sense> LogicalUnit::set_target_port_groups(std::span<const std::byte> list,
+                                                         NexusId by) {
+  const std::variant<bool, Sense> changed = groups_.set(list);
+  if (const Sense* wrong = std::get_if<Sense>(&changed)) return *wrong;
+  if (std::get<bool>(changed)) raise_for_others(by, asc::kAsymmetricAccessStateChanged);
+  return std::nullopt;
 }
 
 LogicalUnit::Visit::Visit(LogicalUnit& unit, NexusId nexus, TicketPtr ticket)
@@ -426,6 +458,8 @@ asio::awaitable<std::optional<ScsiResult>> LogicalUnit::refusal_of_copy(NexusId 
                                      : reservations_.reservation().has_value() &&
                                            !reservations_.allows(from->name, how);
   if (reserved) co_return ended_with(Status::reservation_conflict);
+  const std::optional<Sense> path = inaccessible(*from, kNone);
+  if (path) co_return check_condition(*path);
   std::optional<ScsiResult> refused = unready();
   if (!refused && access == MediumAccess::write) refused = write_protected(*from);
   co_return refused;

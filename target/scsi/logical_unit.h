@@ -34,6 +34,7 @@
 #include "target/scsi/reservations.h"
 #include "target/scsi/rod_tokens.h"
 #include "target/scsi/soft_thresholds.h"
+#include "target/scsi/target_port_groups.h"
 #include "target/scsi/task_set.h"
 #include "target/scsi/unit_attention.h"
 
@@ -51,6 +52,7 @@ struct LogicalUnitOptions {
   std::optional<ByteCount> soft_threshold{};  // of what is used: the administrator's
   size_t tasks = 1024;                     // most tasks at once, of all nexuses; then TASK SET FULL
   std::vector<TargetPort> target_ports{};  // all of its target, for who asks about the others
+  AccessStates access_states{};            // of their groups, as the configuration says
 };
 
 class LogicalUnit final : private BlockDeviceObserver {
@@ -64,6 +66,8 @@ class LogicalUnit final : private BlockDeviceObserver {
     Buffer echo_buffer;             // of WRITE BUFFER
     bool prevents_removal = false;  // PREVENT ALLOW MEDIUM REMOVAL
     CopyOperations copies;
+
+    bool may_set_access_states() const noexcept { return !read_only; }
   };
 
   LogicalUnit(BlockDevice& device, LogicalUnitOptions options);
@@ -139,7 +143,7 @@ class LogicalUnit final : private BlockDeviceObserver {
   };
 
   const std::shared_ptr<Erasure>& erasure() const noexcept { return erasure_; }
-  Sense sense_now() const;  // what REQUEST SENSE tells when there is no unit attention
+  Sense sense_now(const Nexus* nexus) const;  // what REQUEST SENSE tells without unit attention
 
   // --- the medium, of a removable logical unit (SBC-4 4.4)
   bool is_removable() const noexcept { return options_.removable; }
@@ -153,6 +157,11 @@ class LogicalUnit final : private BlockDeviceObserver {
   // Takes the state over and does what the outcome asks for: unit attentions, tasks to abort.
   void set_reservations(Reservations next, const Reservations::Outcome& outcome, NexusId by);
   std::span<const TargetPort> target_ports() const noexcept { return options_.target_ports; }
+  // --- asymmetric access (SPC-5 5.18)
+  const TargetPortGroups& target_port_groups() const noexcept { return groups_; }
+  void set_access_states(const AccessStates& configured);  // every nexus is told (2A/06)
+  // SET TARGET PORT GROUPS: what is wrong with it, or it is done and the other nexuses are told.
+  std::optional<Sense> set_target_port_groups(std::span<const std::byte> list, NexusId by);
   const CommandStatistics& statistics() const noexcept { return statistics_; }
   RangeLocks& reserve_out_turns() noexcept { return reserve_out_turns_; }
   std::span<const uint16_t> target_port_ids() const noexcept { return target_port_ids_; }
@@ -194,6 +203,7 @@ class LogicalUnit final : private BlockDeviceObserver {
   std::optional<ScsiResult> unready() const;
   std::optional<ScsiResult> unready_for(const Cdb& cdb, unsigned traits) const;
   std::optional<ScsiResult> write_protected(const Nexus& nexus) const;
+  std::optional<Sense> inaccessible(const Nexus& nexus, unsigned traits) const;
   void count_begin(TimePoint begin);
   void count_end(const CommandDescriptor& descriptor, const ScsiResult& result, uint64_t bytes_out,
                  TimePoint begin);
@@ -213,6 +223,7 @@ class LogicalUnit final : private BlockDeviceObserver {
   Reservations reservations_;
   std::optional<NexusId> reserved_by_;  // by RESERVE of SPC-2
   std::vector<uint16_t> target_port_ids_;
+  TargetPortGroups groups_;
   bool has_loaded_metadata_;
   bool retired_ = false;
   bool has_medium_ = true;

@@ -1,5 +1,5 @@
-// Commands that tell what the logical unit can do and has done, and test it: MAINTENANCE IN, LOG
-// SENSE, diagnostics, the echo buffer, defect lists.
+// Commands that tell what the logical unit can do and has done, and test it: MAINTENANCE IN, target
+// port groups, LOG SENSE, diagnostics, the echo buffer, defect lists.
 #include <utility>
 
 #include "backend/base/endian.h"
@@ -51,15 +51,42 @@ ScsiResult answer_report_task_management(LogicalUnit&, const Command& command) {
 
 Checked check_report_target_port_groups(const LogicalUnit& unit, const Cdb& cdb) {
   const ReportTargetPortGroupsCdb report = decode_report_target_port_groups(cdb);
-  if (unit.target_ports().empty()) return invalid_field_in_cdb(1, 4);  // TPGS=00b: no such command
+  if (unit.target_port_groups().empty()) return invalid_field_in_cdb(1, 4);  // TPGS=00b
   if (report.format > kExtendedFormat) return invalid_field_in_cdb(1, 7);
   return to_initiator(report.allocation_length);
 }
 
 ScsiResult answer_report_target_port_groups(LogicalUnit& unit, const Command& command) {
   const ReportTargetPortGroupsCdb report = decode_report_target_port_groups(command.cdb);
-  return parameter_data(target_port_groups_data(unit.target_ports(), report.format),
-                        report.allocation_length);
+  return parameter_data(unit.target_port_groups().report(report.format), report.allocation_length);
+}
+
+// ---- SET TARGET PORT GROUPS, SPC-5 6.45
+// ----------------------------------------------------------
+
+Checked check_set_target_port_groups(const LogicalUnit& unit, const Cdb& cdb) {
+  const uint32_t length = decode_set_target_port_groups(cdb).parameter_list_length;
+  if (unit.target_port_groups().empty()) return invalid_field_in_cdb(1, 4);
+  constexpr size_t kLongest =
+      kSetGroupsHeaderBytes + kMaximumSetGroupDescriptors * kSetGroupDescriptorBytes;
+  const bool is_whole = length >= kSetGroupsHeaderBytes &&
+                        (length - kSetGroupsHeaderBytes) % kSetGroupDescriptorBytes == 0;
+  if (length != 0 && (!is_whole || length > kLongest)) return invalid_field_in_cdb(6);
+  return Transfer{TransferPlan::Direction::from_initiator, length};
+}
+
+// The states are everybody's: who may only read must not take the paths of those who write.
+asio::awaitable<ScsiResult> run_set_target_port_groups(LogicalUnit& unit, Command command,
+                                                       BufferList data_out, TicketPtr) {
+  const LogicalUnit::Nexus* nexus = unit.nexus(command.nexus);
+  if (!nexus) co_return ended_with(Status::task_aborted);
+  if (!nexus->may_set_access_states()) {
+    co_return check_condition({SenseKey::data_protect, asc::kWriteProtected});
+  }
+  const Buffer list = data_out.flatten();
+  const std::optional<Sense> wrong = unit.set_target_port_groups(list.bytes(), command.nexus);
+  if (wrong) co_return check_condition(*wrong);
+  co_return ScsiResult{};
 }
 
 // ---- LOG SENSE, SPC-5 6.8

@@ -563,14 +563,51 @@ targets:
   - iqn: "iqn.2026-11.org.swiftness:vm"
     open: true
     digests: { header: allow, data: require }
-    alua: optimized
     luns: { 0: vm-disk }
 )"),
               ElementsAre("13: volumes.vm-disk.compression: \"zstd\" is " + no + " (use none)",
                           "14: volumes.vm-disk.encryption: " + no,
                           "18: targets[0].digests.header: \"allow\" is " + no + " (use none)",
-                          "18: targets[0].digests.data: \"require\" is " + no + " (use none)",
-                          "19: targets[0].alua: " + no));
+                          "18: targets[0].digests.data: \"require\" is " + no + " (use none)"));
+}
+
+TEST(Config, PortalGroupsHaveAccessStates) {
+  const std::string start = R"(portals:
+  - { address: "10.0.0.1", group: 1 }
+  - { address: "10.0.0.2", group: 2 }
+  - { address: "10.0.0.3", group: 30 }
+stores: { m: { type: memory } }
+volumes: { a: { store: m } }
+targets:
+  - iqn: "iqn.2026-11.org.swiftness:vm"
+    open: true
+    luns: { 0: a }
+)";
+  const Outcome outcome = read(start + "    alua: { 2: non_optimized, 30: unavailable }\n");
+  ASSERT_TRUE(outcome.config);
+  using enum AccessState;
+  EXPECT_THAT(outcome.config->targets[0].alua,
+              ElementsAre(std::pair{2, non_optimized}, std::pair{30, unavailable}));
+  EXPECT_THAT(read(start).config->targets[0].alua, IsEmpty());
+  EXPECT_THAT(
+      errors(start + R"(    portal_groups: [1, 2]
+    alua:
+      1: optimised
+      30: standby
+      2: [standby]
+      x: active
+)"),
+      ElementsAre("13: targets[0].alua.1: \"optimised\" is not a state (optimized, "
+                  "non_optimized, standby, unavailable); did you mean \"optimized\"?",
+                  "14: targets[0].alua.30: \"30\" is no portal group of this target (it has "
+                  "1, 2)",
+                  "15: targets[0].alua.2: must be a single value",
+                  "16: targets[0].alua.x: \"x\" is no portal group of this target (it has "
+                  "1, 2)",
+                  "16: targets[0].alua.x: \"active\" is not a state (optimized, "
+                  "non_optimized, standby, unavailable)"));
+  EXPECT_THAT(errors(start + "    alua: standby\n"),
+              ElementsAre("11: targets[0].alua: must be a mapping (key: value)"));
 }
 
 TEST(Config, AQuotaAndItsThreshold) {

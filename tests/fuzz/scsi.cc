@@ -53,6 +53,20 @@ void reserve(const Cdb& cdb, std::span<const std::byte> list) {
   }
 }
 
+// Any SET TARGET PORT GROUPS: it changes states as it says, or nothing.
+void set_groups(const Cdb& cdb, std::span<const std::byte> list) {
+  (void)decode_set_target_port_groups(cdb);
+  const uint8_t format = decode_report_target_port_groups(cdb).format;
+  const TargetPort ports[] = {{"a", 1, 1}, {"b", 2, 2}};
+  TargetPortGroups groups(ports, {{2, AccessState::standby}});
+  const Bytes before = groups.report(format);
+  const auto changed = groups.set(list);
+  const bool* done = std::get_if<bool>(&changed);
+  CHECK((groups.report(format) != before) == (done && *done));
+  const auto again = groups.set(list);
+  if (done) CHECK(!std::get<bool>(again));
+}
+
 void check_ranges(const std::vector<BlockRange>& ranges, const Geometry& geometry) {
   CHECK(ranges.size() <= kMaximumTokenRanges);
   CHECK(blocks_of(ranges) <= blocks_in(kMaximumTokenBytes, geometry));
@@ -115,7 +129,7 @@ void run_scsi(std::span<const std::byte> input) {
   (void)decode_buffer(cdb);
   (void)decode_send_diagnostic(cdb);
   (void)supported_operation_codes_data(decode_report_operation_codes(cdb));
-  (void)target_port_groups_data({}, decode_report_target_port_groups(cdb).format);
+  set_groups(cdb, list);
   LogValues log_values;
   log_values.geometry = geometry;
   (void)log_sense_data(decode_log_sense(cdb), log_values);
@@ -176,6 +190,14 @@ std::vector<Bytes> scsi_seeds() {
     store_be(&unmap[32 + 16 * i], uint32_t{2048});
   }
   seeds.push_back(std::move(unmap));
+  Bytes set_groups(16 + 4 + 2 * 4);
+  set_groups[0] = std::byte{opcode::kMaintenanceOut};
+  set_groups[1] = std::byte{service_action::kSetTargetPortGroups};
+  for (size_t i = 0; i < 2; ++i) {
+    set_groups[20 + 4 * i] = static_cast<std::byte>(2 - 2 * i);
+    store_be(&set_groups[22 + 4 * i], static_cast<uint16_t>(i + 1));
+  }
+  seeds.push_back(std::move(set_groups));
   for (uint8_t action = 0; action < 8; ++action) {
     Bytes reserve(16 + 24);
     reserve[0] = std::byte{opcode::kPersistentReserveOut};

@@ -193,6 +193,15 @@ TEST_F(ChangesTest, ALunMayBecomeRemovable) {
   EXPECT_THAT(changes.report.changed, ElementsAre(std::string("LUN 0 of ") + kOne + ": removable"));
 }
 
+TEST_F(ChangesTest, PortalGroupsMayChangeTheirState) {
+  const Edit standby{"luns: { 0: a }", "luns: { 0: a }\n    alua: { 1: optimized, 2: standby }"};
+  const Changes changes = after({standby});
+  EXPECT_THAT(changes.refused, IsEmpty());
+  EXPECT_THAT(changes.report.changed,
+              ElementsAre(std::string("portal group 2 of ") + kOne + ": standby"));
+  EXPECT_FALSE(changes.access);
+}
+
 TEST_F(ChangesTest, TargetsComeAndGo) {
   const Changes changes = after({{":two", ":three"}});
   EXPECT_THAT(changes.refused, IsEmpty());

@@ -21,7 +21,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 using Asc = std::pair<uint8_t, uint8_t>;
-constexpr Asc kLunsChanged{0x3f, 0x0e}, kPowerOn{0x29, 0x00}, kNoUnit{0x25, 0x00};
+constexpr Asc kLunsChanged{0x3f, 0x0e}, kPowerOn{0x29, 0x00}, kNoUnit{0x25, 0x00},
+    kAccessStateChanged{0x2a, 0x06};
 
 const std::string kIqn = "iqn.2026-11.org.swiftness:one";
 const std::string kOtherIqn = "iqn.2026-11.org.swiftness:two";
@@ -324,6 +325,20 @@ TEST_F(ReloadTest, ALogicalUnitBecomesRemovable) {
   file_.luns[kIqn] = "0: { volume: a, removable: true }";
   EXPECT_THAT(reload().changed, ElementsAre("LUN 0 of " + kIqn + ": removable"));
   EXPECT_EQ(initiator->run(test_unit_ready())->asc(), Asc(0x3f, 0x03));
+}
+
+TEST_F(ReloadTest, APortalGroupGoesToStandbyAndBack) {
+  start();
+  auto initiator = log_in();
+  file_.access[kIqn] = "open: true, alua: { 1: standby }";
+  EXPECT_THAT(reload().changed, ElementsAre("portal group 1 of " + kIqn + ": standby"));
+  EXPECT_EQ(initiator->run(test_unit_ready())->asc(), kAccessStateChanged);
+  EXPECT_EQ(initiator->run(write10(0, pattern(512, 1)))->asc(), Asc(0x04, 0x0b));
+  EXPECT_THAT(reload().changed, IsEmpty());
+  file_.access.clear();
+  EXPECT_THAT(reload().changed, ElementsAre("portal group 1 of " + kIqn + ": optimized"));
+  EXPECT_EQ(initiator->run(test_unit_ready())->asc(), kAccessStateChanged);
+  EXPECT_EQ(initiator->run(write10(0, pattern(512, 1)))->status, 0);
 }
 
 TEST_F(ReloadTest, AVolumeGrowsUnderItsInitiators) {

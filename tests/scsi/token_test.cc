@@ -254,6 +254,69 @@ TEST_F(Tokens, WhatDoesNotFitIntoItsTimeIsLeftOver) {
   EXPECT_EQ(large_blocks_.contents(0, 10 * mebibyte / 8), other_.contents(0, 10 * mebibyte));
 }
 
+TEST_F(Tokens, ManySmallRangesKeepToTheTimeToo) {
+  VirtualClock clock;
+  start_all();
+  std::vector<Range> ranges;
+  for (uint32_t i = 0; i < 8; ++i) ranges.push_back({16 * i, 8});
+  fill(other_, 0, 128, 1);
+  const RodTokenData token = populate(1, ranges);
+  other_.hang();
+  auto copying = begin_write(token, 0, {{0, 64}});
+  asio::co_spawn(io_, sleep_for(std::chrono::seconds(4)), [](std::exception_ptr) {});
+  turn();
+  ASSERT_TRUE(clock.advance());
+  turn();
+  other_.release();
+  turn();
+  ASSERT_TRUE(copying->done());
+  EXPECT_EQ(outcome(*copying->result), kGood);
+  EXPECT_EQ(copy_status(0), 3);
+  EXPECT_EQ(transfer_count(0), 8u) << "the first range";
+  EXPECT_EQ(write_using(token, 0, {{8, 56}}, 8), kGood);
+  EXPECT_EQ(copy_status(0), 1);
+  for (uint64_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(device_.contents(8 * i, 8), other_.contents(16 * i, 8));
+  }
+}
+
+// Within a device that copies by itself, and behind what it has to do first.
+TEST_F(Tokens, ADeviceThatWouldBeLateMayCatchUpAndIsThenReadAndWritten) {
+  VirtualClock clock;
+  start_all();
+  other_.copy_by_itself();
+  const uint32_t mebibyte = kMebibyte / 512;
+  fill(other_, 0, 2 * mebibyte, 1);
+  const RodTokenData token = populate(1, {{0, 2 * mebibyte}});
+  EXPECT_EQ(write_using(token, 1, {{4 * mebibyte, 2 * mebibyte}}), kGood);
+  EXPECT_EQ(other_.calls().copies, 1);
+
+  const auto ms_until_done = [&](const Flight& flight, int late_ms) {
+    const TimePoint begin = clock.now();
+    for (int i = 0; !flight.done() && i < 1000; ++i) {
+      if (clock.now() - begin >= std::chrono::milliseconds(late_ms)) other_.set_copies_late(false);
+      EXPECT_TRUE(clock.advance());
+      turn();
+    }
+    EXPECT_TRUE(flight.done());
+    return static_cast<int>((clock.now() - begin) / std::chrono::milliseconds(1));
+  };
+  other_.set_copies_late(true);
+  auto copying = begin_write(token, 1, {{8 * mebibyte, 2 * mebibyte}});
+  EXPECT_NEAR(ms_until_done(*copying, 500), 500, 50);
+  EXPECT_EQ(other_.calls().copies, 2);
+
+  const int writes = other_.calls().writes;
+  other_.set_copies_late(true);
+  copying = begin_write(token, 1, {{12 * mebibyte, 2 * mebibyte}});
+  EXPECT_NEAR(ms_until_done(*copying, 9000), 1500, 50);
+  EXPECT_EQ(other_.calls().copies, 2);
+  EXPECT_EQ(other_.calls().writes, writes + 2);
+  for (uint64_t to : {4, 8, 12}) {
+    EXPECT_EQ(other_.contents(to * mebibyte, 2 * mebibyte), other_.contents(0, 2 * mebibyte));
+  }
+}
+
 TEST_F(Tokens, InTheBackground) {
   start_all();
   fill(device_, 0, 8, 1);

@@ -24,6 +24,7 @@ class MemoryDevice final : public BlockDevice {
     int unmaps = 0;
     int flushes = 0;
     int prefetches = 0;
+    int copies = 0;
   };
 
   MemoryDevice(Executor executor, Geometry geometry)
@@ -68,6 +69,8 @@ class MemoryDevice final : public BlockDevice {
 
   void set_quota(uint64_t bytes) { quota_ = ByteCount(bytes); }
 
+  void copy_by_itself() { copies_ = true; }
+  void set_copies_late(bool late) { copies_late_ = late; }
   void keep_metadata() { keeps_metadata_ = true; }
   void report_holes() { reports_holes_ = true; }  // otherwise all of it is mapped
 
@@ -147,6 +150,25 @@ class MemoryDevice final : public BlockDevice {
                     blocks_.lower_bound((range.first + range.count).value()));
     }
     last_unmap_ = std::move(ranges);
+    co_return Result<void>();
+  }
+
+  bool copies() const noexcept override { return copies_; }
+  bool copies_late() const noexcept override { return copies_late_; }
+  Async<void> copy(BlockRange from, Lba to, TicketPtr ticket) override {
+    ++calls_.copies;
+    co_await wait_while_hanging();
+    std::optional<Error> failure = why_not(ticket.get());
+    if (failure) co_return *failure;
+    check_inside(from);
+    for (uint64_t i = 0; i < from.count.value(); ++i) {
+      auto found = blocks_.find(from.first.value() + i);
+      if (found == blocks_.end()) {
+        blocks_.erase(to.value() + i);
+      } else {
+        blocks_[to.value() + i] = found->second;
+      }
+    }
     co_return Result<void>();
   }
 
@@ -251,6 +273,8 @@ class MemoryDevice final : public BlockDevice {
   bool corrupts_next_write_ = false;
   bool keeps_metadata_ = false;
   bool reports_holes_ = false;
+  bool copies_ = false;
+  bool copies_late_ = false;
   std::map<MetadataKey, Bytes> metadata_;
   uint64_t arrivals_ = 0;        // operations so far
   uint64_t first_held_ = kNone;  // operations with this number and above wait
