@@ -13,8 +13,9 @@ namespace swiftness {
 namespace {
 
 constexpr size_t kDeletesBesideEachOther = 8;
-// Of one bulk delete, whatever Swift would take: it does them two by two, within our deadline.
-constexpr uint64_t kMostInBulk = 500;
+// Of one bulk delete, whatever Swift would take: it does them two by two and says nothing meanwhile
+// for ten seconds, which must be enough on a busy cluster too.
+constexpr uint64_t kMostInBulk = 100;
 constexpr uint64_t kMostBulkReport = 16 << 20;  // bytes
 
 Judgement judge_bulk(const HttpResponse& response) {

@@ -6,6 +6,7 @@
 #include "backend/base/endian.h"
 #include "target/scsi/cdb.h"
 #include "target/scsi/copy_parameters.h"
+#include "target/scsi/erasure.h"
 #include "target/scsi/identity.h"
 #include "target/scsi/inquiry.h"
 #include "target/scsi/limits.h"
@@ -128,6 +129,11 @@ void run_scsi(std::span<const std::byte> input) {
   (void)decode_read_defect_data(cdb);
   (void)decode_buffer(cdb);
   (void)decode_send_diagnostic(cdb);
+  (void)decode_receive_diagnostic(cdb);
+  (void)decode_format_unit(cdb);
+  (void)decode_sanitize(cdb);
+  (void)decode_identifying_information(cdb);
+  (void)decode_report_task_management(cdb);
   (void)supported_operation_codes_data(decode_report_operation_codes(cdb));
   set_groups(cdb, list);
   LogValues log_values;
@@ -153,6 +159,10 @@ void run_scsi(std::span<const std::byte> input) {
   (void)decode_third_party_copy_out(cdb);
   (void)decode_third_party_copy_in(cdb);
   copy(list, geometry);
+
+  // What a volume kept, and lost bytes of.
+  if (const auto kept = decode_mode(list, {})) CHECK(decode_mode(encode(*kept), {}) == kept);
+  (void)decode_sanitize_record(Bytes(list.begin(), list.end()));
 
   const LunField field(load_be<uint64_t>(input.data() + 8));
   if (const std::optional<uint16_t> lun = lun_from_field(field)) {

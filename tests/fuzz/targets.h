@@ -22,14 +22,16 @@ struct Target {
   std::vector<Bytes> (*seeds)();  // valid inputs
 };
 
-extern const Target kPdu;      // framing: any bytes, cut anywhere
-extern const Target kLogin;    // login requests, to a target with CHAP and one without
-extern const Target kText;     // text keys, and text requests in full feature phase
-extern const Target kScsi;     // CDBs, LUNs, parameter lists
-extern const Target kRecords;  // of the store: chunk headers, frames, map records, claims
-extern const Target kJournal;  // superblocks, records, and the scan of a ring
+extern const Target kPdu;       // framing: any bytes, cut anywhere
+extern const Target kLogin;     // login requests, to a target with CHAP and one without
+extern const Target kText;      // text keys, and text requests in full feature phase
+extern const Target kScsi;      // CDBs, LUNs, parameter lists
+extern const Target kCommands;  // whole commands, one after the other
+extern const Target kRecords;   // of the store: chunk headers, frames, map records, claims
+extern const Target kJournal;   // superblocks, records, and the scan of a ring
 
-inline const Target* const kTargets[] = {&kPdu, &kLogin, &kText, &kScsi, &kRecords, &kJournal};
+inline const Target* const kTargets[] = {&kPdu,      &kLogin,   &kText,   &kScsi,
+                                         &kCommands, &kRecords, &kJournal};
 
 inline Bytes bytes_of(std::string_view text) {
   const auto bytes = std::as_bytes(std::span(text));
