@@ -34,6 +34,15 @@ void read_admin(Section admin, Config& config) {
       listen->error(fmt::format("\"{}\" is not ADDRESS:PORT", *text));
     }
   }
+  if (std::optional<Value> url = admin.find("url")) {
+    config.admin_url = url->text().value_or("");
+    const bool plain =
+        std::ranges::all_of(config.admin_url, [](char c) { return c > ' ' && c < 0x7f; });
+    if (!plain || config.admin_url.find("://") == std::string::npos ||
+        config.admin_url.size() > 1024) {
+      url->error(fmt::format("\"{}\" is not a URL (https://...)", config.admin_url));
+    }
+  }
   admin.finish();
 }
 

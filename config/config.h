@@ -120,6 +120,7 @@ struct Config {
   std::string name = "gateway";
   std::filesystem::path state_dir = "/var/lib/swiftness";
   std::optional<Endpoint> admin_listen;  // read-only TCP listener; the Unix socket is always there
+  std::string admin_url;  // of what people manage this gateway with, told to initiators; or empty
   std::vector<Portal> portals;
   Chap discovery_chap;
   Limits limits;

@@ -68,6 +68,7 @@ Changes Comparison::run() {
 void Comparison::whole_gateway() {
   fixed(now_.state_dir, next_.state_dir, "gateway.state_dir");
   fixed(now_.admin_listen, next_.admin_listen, "gateway.admin.listen");
+  fixed(now_.admin_url, next_.admin_url, "gateway.admin.url");
   fixed(now_.portals, next_.portals, "portals");
   if (now_.name != next_.name) changed(fmt::format("gateway.name: {}", next_.name));
   if (now_.discovery_chap != next_.discovery_chap) {

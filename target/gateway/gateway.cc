@@ -126,6 +126,7 @@ void Gateway::place(Served& served) {
   options.read_only = at.lun.read_only;
   options.removable = at.lun.removable;
   options.soft_threshold = served.volume->wanted().soft_threshold();
+  options.management_url = config_.admin_url;
   // As sessions name the port they came by. Each is a target port group of its own, of the portal
   // group's number.
   for (uint16_t group : at.target->portal_groups) {

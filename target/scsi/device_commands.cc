@@ -43,9 +43,10 @@ ScsiResult answer_test_unit_ready(LogicalUnit&, const Command&) {
 // ---- INQUIRY, SPC-5 6.7
 // --------------------------------------------------------------------------
 
-Checked check_inquiry(const LogicalUnit&, const Cdb& cdb) {
+Checked check_inquiry(const LogicalUnit& unit, const Cdb& cdb) {
   InquiryCdb inquiry = decode_inquiry(cdb);
-  bool known = inquiry.evpd ? has_vpd_page(inquiry.page_code) : inquiry.page_code == 0;
+  bool known =
+      inquiry.evpd ? has_vpd_page(inquiry.page_code, unit.identity()) : inquiry.page_code == 0;
   if (!known) return invalid_field_in_cdb(2);
   return to_initiator(inquiry.allocation_length);
 }

@@ -43,7 +43,8 @@ struct Identity {
   Uuid uuid;
   std::string product{kProduct};
   std::string revision{kRevision};
-  std::string serial;  // empty: serial_of(uuid)
+  std::string serial;          // empty: serial_of(uuid)
+  std::string management_url;  // ASCII, at most 1024 bytes; empty: none is told
 };
 
 }  // namespace swiftness::scsi

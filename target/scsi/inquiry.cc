@@ -24,11 +24,17 @@ constexpr std::array<uint16_t, 4> kVersionDescriptors{0x00a0,   // SAM-5
                                                       0x0460,   // SPC-4
                                                       0x04c0};  // SBC-3
 
-constexpr uint8_t kPages[] = {
-    vpd::kSupportedPages,          vpd::kUnitSerialNumber, vpd::kDeviceIdentification,
-    vpd::kExtendedInquiry,         vpd::kModePagePolicy,   vpd::kScsiPorts,
-    vpd::kThirdPartyCopy,          vpd::kBlockLimits,      vpd::kBlockDeviceCharacteristics,
-    vpd::kLogicalBlockProvisioning};
+constexpr uint8_t kPages[] = {vpd::kSupportedPages,
+                              vpd::kUnitSerialNumber,
+                              vpd::kDeviceIdentification,
+                              vpd::kManagementNetworkAddresses,
+                              vpd::kExtendedInquiry,
+                              vpd::kModePagePolicy,
+                              vpd::kScsiPorts,
+                              vpd::kThirdPartyCopy,
+                              vpd::kBlockLimits,
+                              vpd::kBlockDeviceCharacteristics,
+                              vpd::kLogicalBlockProvisioning};
 static_assert(std::ranges::is_sorted(kPages), "SPC-5 7.7.16: ascending order");
 
 // Left-aligned ASCII, padded with spaces (SPC-5 4.3.1).
@@ -56,9 +62,11 @@ Bytes finish_page(Bytes page) {  // PAGE LENGTH
   return page;
 }
 
-Bytes supported_pages() {  // SPC-5 7.7.16
+Bytes supported_pages(const Identity& identity) {  // SPC-5 7.7.16
   Bytes page = start_page(vpd::kSupportedPages);
-  for (uint8_t code : kPages) page.push_back(std::byte{code});
+  for (uint8_t code : kPages) {
+    if (has_vpd_page(code, identity)) page.push_back(std::byte{code});
+  }
   return finish_page(std::move(page));
 }
 
@@ -195,6 +203,20 @@ Bytes scsi_ports(std::span<const TargetPort> ports) {  // SPC-5 7.7.14
   return finish_page(std::move(page));
 }
 
+Bytes management_network_addresses(const Identity& identity) {  // SPC-5 7.7.10
+  constexpr std::byte kTargetDevice{0b10 << 5};                 // ASSOCIATION
+  constexpr std::byte kStorageConfiguration{0x01};              // SERVICE TYPE
+  Bytes page = start_page(vpd::kManagementNetworkAddresses);
+  // The URL ends with a zero, and its field with a multiple of four.
+  const size_t length = (identity.management_url.size() + 1 + 3) / 4 * 4;
+  page.resize(page.size() + 4);
+  page[4] = kTargetDevice | kStorageConfiguration;
+  store_be(&page[6], static_cast<uint16_t>(length));
+  append_text(page, identity.management_url);
+  page.resize(kVpdHeaderSize + 4 + length);
+  return finish_page(std::move(page));
+}
+
 Bytes third_party_copy(const Geometry& geometry) {  // SPC-5 7.7.18
   Bytes page = start_page(vpd::kThirdPartyCopy);
   append(page, third_party_copy_descriptors(geometry));
@@ -264,19 +286,23 @@ Bytes standard_inquiry(const Identity& identity, std::byte peripheral, AccessMan
   return data;
 }
 
-bool has_vpd_page(uint8_t page_code) noexcept {
+bool has_vpd_page(uint8_t page_code, const Identity& identity) noexcept {
+  if (page_code == vpd::kManagementNetworkAddresses) return !identity.management_url.empty();
   return std::ranges::find(kPages, page_code) != std::end(kPages);
 }
 
 std::optional<Bytes> vpd_page(uint8_t page_code, const Identity& identity, const TargetPort& port,
                               const Geometry& geometry, std::span<const TargetPort> ports) {
+  if (!has_vpd_page(page_code, identity)) return std::nullopt;
   switch (page_code) {
     case vpd::kSupportedPages:
-      return supported_pages();
+      return supported_pages(identity);
     case vpd::kUnitSerialNumber:
       return unit_serial_number(identity);
     case vpd::kDeviceIdentification:
       return device_identification(identity, port);
+    case vpd::kManagementNetworkAddresses:
+      return management_network_addresses(identity);
     case vpd::kExtendedInquiry:
       return extended_inquiry();
     case vpd::kModePagePolicy:

@@ -28,6 +28,7 @@ namespace vpd {
 inline constexpr uint8_t kSupportedPages = 0x00;
 inline constexpr uint8_t kUnitSerialNumber = 0x80;
 inline constexpr uint8_t kDeviceIdentification = 0x83;
+inline constexpr uint8_t kManagementNetworkAddresses = 0x85;
 inline constexpr uint8_t kExtendedInquiry = 0x86;
 inline constexpr uint8_t kModePagePolicy = 0x87;
 inline constexpr uint8_t kScsiPorts = 0x88;
@@ -37,7 +38,7 @@ inline constexpr uint8_t kBlockDeviceCharacteristics = 0xb1;
 inline constexpr uint8_t kLogicalBlockProvisioning = 0xb2;
 }  // namespace vpd
 
-bool has_vpd_page(uint8_t page_code) noexcept;
+bool has_vpd_page(uint8_t page_code, const Identity& identity) noexcept;
 
 // A VPD page of a logical unit; nothing when there is no such page. `port` is the one the nexus
 // came by, `ports` are all of its target.

@@ -27,6 +27,7 @@ Identity identity_from(const BlockDevice& device, const LogicalUnitOptions& opti
   Identity identity;
   identity.uuid = device.geometry().identity;
   identity.serial = options.serial;
+  identity.management_url = options.management_url;
   if (!options.product.empty()) identity.product = options.product;
   return identity;
 }

@@ -49,6 +49,7 @@ struct LogicalUnitOptions {
   bool write_cache = true;  // WCE; without it every write is as durable as a flush
   std::string product{};    // empty: the default. Product and serial never change once in use.
   std::string serial{};     // empty: derived from the volume's UUID
+  std::string management_url{};  // VPD page 85h; empty: there is no such page
   std::optional<ByteCount> soft_threshold{};  // of what is used: the administrator's
   size_t tasks = 1024;                     // most tasks at once, of all nexuses; then TASK SET FULL
   std::vector<TargetPort> target_ports{};  // all of its target, for who asks about the others

@@ -72,7 +72,7 @@ TEST(Config, TheExampleIsValidAndNeedsNoChange) {
 
 TEST(Config, ReadsEveryKey) {
   Outcome outcome = read(R"(
-gateway: { name: gw1, state_dir: /var/lib/gw, admin: { listen: "127.0.0.1:9730" } }
+gateway: { name: gw1, state_dir: /var/lib/gw, admin: { listen: "127.0.0.1:9730", url: "https://gw1/" } }
 portals:
   - { address: "0.0.0.0", port: 3261, group: 7, advertise: "gw1.example:4000" }
 discovery: {}
@@ -110,6 +110,7 @@ targets:
   EXPECT_EQ(config.name, "gw1");
   EXPECT_EQ(config.admin_socket(), "/var/lib/gw/admin.sock");
   EXPECT_EQ(config.admin_listen, (Endpoint{"127.0.0.1", 9730}));
+  EXPECT_EQ(config.admin_url, "https://gw1/");
   ASSERT_EQ(config.portals.size(), 1u);
   EXPECT_EQ(config.portals[0].listen, (Endpoint{"0.0.0.0", 3261}));
   EXPECT_EQ(config.portals[0].group, 7);
@@ -245,7 +246,7 @@ TEST(Config, PortalsAreAddresses) {
   - { port: 3260, group: 0 }
   - { address: 10.0.0.1, advertise: "gw1:x" }
   - { address: 10.0.0.1, port: 3260, group: 2 }
-gateway: { admin: { listen: "localhost:9730" } }
+gateway: { admin: { listen: "localhost:9730", url: "gw 1" } }
 )"),
       ElementsAre("2: portals[0].address: \"gw1\" is not an IP address (0.0.0.0 listens on every "
                   "IPv4 one)",
@@ -254,7 +255,8 @@ gateway: { admin: { listen: "localhost:9730" } }
                   "3: portals[1].group: \"0\" is not a number from 1 to 65535",
                   "4: portals[2].advertise: \"gw1:x\" is not HOST:PORT",
                   "5: portals[3]: another portal listens on 10.0.0.1:3260",
-                  "6: gateway.admin.listen: \"localhost:9730\" is not ADDRESS:PORT"));
+                  "6: gateway.admin.listen: \"localhost:9730\" is not ADDRESS:PORT",
+                  "6: gateway.admin.url: \"gw 1\" is not a URL (https://...)"));
 }
 
 TEST(Config, StoresHaveATypeAndWhatItNeeds) {

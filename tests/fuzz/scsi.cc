@@ -142,7 +142,7 @@ void run_scsi(std::span<const std::byte> input) {
 
   const InquiryCdb inquiry = decode_inquiry(cdb);
   const std::optional<Bytes> page = vpd_page(inquiry.page_code, {}, {}, geometry);
-  CHECK(page.has_value() == has_vpd_page(inquiry.page_code));
+  CHECK(page.has_value() == has_vpd_page(inquiry.page_code, {}));
   const std::variant<Bytes, Sense> pages = mode_sense_data(decode_mode_sense(cdb), {}, geometry);
   if (const Bytes* data = std::get_if<Bytes>(&pages)) CHECK(data->size() >= 4);
 

@@ -88,6 +88,8 @@ TEST_F(ChangesTest, WhatNeedsARestartIsNamedWithItsPlace) {
               ElementsAre("/etc/gateway.yaml:1: gateway.state_dir" + restart));
   EXPECT_THAT(refusals({{"name: gw", "admin: { listen: \"127.0.0.1:9730\" }"}}),
               ElementsAre("/etc/gateway.yaml:1: gateway.admin.listen" + restart));
+  EXPECT_THAT(refusals({{"name: gw", "admin: { url: \"https://gw/\" }"}}),
+              ElementsAre("/etc/gateway.yaml:1: gateway.admin.url" + restart));
   EXPECT_THAT(refusals({{"port: 3260", "port: 3261"}}),
               ElementsAre("/etc/gateway.yaml:2: portals" + restart));
   EXPECT_THAT(refusals({{"sessions: 10", "memory: 2GiB"}}),

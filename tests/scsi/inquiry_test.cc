@@ -104,6 +104,18 @@ TEST_F(Inquiry, DeviceIdentificationNamesThePortOfTheNexus) {
                                               "53 a8 00 08 69716e2e78000000"));
 }
 
+TEST_F(Inquiry, WithoutAUrlThereIsNoManagementNetworkAddress) {
+  start();
+  EXPECT_EQ(data_of(page(0x00)), squeezed("00 00 000a 00 80 83 86 87 88 8f b0 b1 b2"));
+  EXPECT_EQ(sense_of(page(0x85)), "05/24/00");
+}
+
+TEST_F(Inquiry, ManagementNetworkAddressesNameTheUrl) {
+  start({.management_url = "http://gw/"});
+  EXPECT_EQ(data_of(page(0x00)), squeezed("00 00 000b 00 80 83 85 86 87 88 8f b0 b1 b2"));
+  EXPECT_EQ(data_of(page(0x85)), squeezed("00 85 0010 41 00 000c 687474703a2f2f67772f 0000"));
+}
+
 TEST_F(Inquiry, BlockLimitsFor512ByteBlocks) {
   start();
   EXPECT_EQ(data_of(page(0xb0)), squeezed("00 b0 003c 01 80 0008 00002000 00000800 00000000"
