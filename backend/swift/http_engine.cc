@@ -406,21 +406,24 @@ class HttpEngine::Loop {
 };
 
 void HttpEngine::Loop::submit(TransferPtr transfer) {
-  {
-    std::lock_guard lock(mail_mutex_);
-    if (!stopping_) {
-      mail_.push_back(std::move(transfer));
-      if (mail_.size() == 1 && abort_mail_.empty()) curl_multi_wakeup(multi_.get());
-      return;
-    }
+  std::unique_lock lock(mail_mutex_);
+  if (stopping_) {
+    lock.unlock();
+    transfer->finish(closed());
+    return;
   }
-  transfer->finish(closed());
+  mail_.push_back(std::move(transfer));
+  const bool first = mail_.size() == 1 && abort_mail_.empty();
+  // Not under the lock: it is what the thread takes first when it wakes.
+  lock.unlock();
+  if (first) curl_multi_wakeup(multi_.get());
 }
 
 void HttpEngine::Loop::abort(TransferId id) {
-  std::lock_guard lock(mail_mutex_);
+  std::unique_lock lock(mail_mutex_);
   if (stopping_) return;
   abort_mail_.push_back(id);
+  lock.unlock();
   curl_multi_wakeup(multi_.get());
 }
 

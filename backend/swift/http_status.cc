@@ -18,6 +18,8 @@ struct StatusRow {
 
 using enum ErrorCode;
 
+// What is refused for the moment may have been done all the same: a proxy's answer is that of most
+// of its servers, one of which may have taken the data; and it need not be Swift that says so.
 constexpr StatusRow kStatusTable[] = {
     {400, invalid, false, false, "the request is refused"},
     {401, unauthorized, false, false, "the token or the credentials are refused"},
@@ -28,10 +30,10 @@ constexpr StatusRow kStatusTable[] = {
     {412, conflict, false, false, "the object exists already"},
     {413, out_of_space, false, false, "too large, or over a quota"},
     {416, invalid, false, false, "the object is shorter than the range asked for"},
-    {422, unavailable, true, false, "the data did not arrive as they were sent"},
-    {425, unavailable, true, false, "too early"},
-    {429, unavailable, true, false, "too many requests"},
-    {498, unavailable, true, false, "rate limit"},
+    {422, unavailable, true, true, "the data did not arrive as they were sent"},
+    {425, unavailable, true, true, "too early"},
+    {429, unavailable, true, true, "too many requests"},
+    {498, unavailable, true, true, "rate limit"},
     {499, unavailable, true, true, "the connection ended before the data did"},
     {501, invalid, false, false, "Swift does not know this operation"},
     {507, out_of_space, true, true, "the store is full"},

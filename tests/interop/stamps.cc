@@ -326,6 +326,7 @@ struct Command {
   std::vector<Range> ranges;
   std::vector<unmap_list> unmaps;
   std::vector<std::byte> data;  // of a write
+  Clock::time_point sent{};
 };
 
 // Sends commands and hands each end to finished(). Its buffers live until then.
@@ -338,6 +339,7 @@ class Session {
     iscsi_context* context = initiator_.context();
     const int lun = initiator_.lun(), length = initiator_.block_length();
     command->session = this;
+    command->sent = Clock::now();
     Command* raw = command.release();
     scsi_task* task = nullptr;
     switch (raw->kind) {
@@ -383,6 +385,7 @@ class Session {
   Initiator& initiator_;
   size_t in_flight_ = 0;
   bool lost_ = false;
+  Clock::duration longest_{};  // of a command
 
  private:
   static void on_end(iscsi_context*, int status, void* data, void* private_data) {
@@ -390,6 +393,7 @@ class Session {
     Session& session = *command->session;
     auto* task = static_cast<scsi_task*>(data);
     session.heard_ = Clock::now();
+    session.longest_ = std::max(session.longest_, session.heard_ - command->sent);
     --session.in_flight_;
     if (status == SCSI_STATUS_CANCELLED || status == SCSI_STATUS_ERROR) session.lost_ = true;
     const bool whole = command->kind != Kind::read ||
@@ -429,9 +433,10 @@ class Writing final : public Session {
     } while (in_flight_ > 0 && service());
     fmt::print(
         "stamps: {} writes ({} answered), {} unmaps ({}), {} flushes ({}), {} reads; {} failed; "
-        "{}\n",
+        "{}; the longest took {:.1f} s\n",
         sent_[0], good_[0], sent_[1], good_[1], sent_[3], good_[3], good_[2], failed_,
-        lost_ ? "the connection was lost" : "the time was over");
+        lost_ ? "the connection was lost" : "the time was over",
+        std::chrono::duration<double>(longest_).count());
     return wrong_ == 0;
   }
 

@@ -44,7 +44,10 @@ TEST(HttpStatus, KnowsWhichFailuresMayHaveActed) {
   EXPECT_TRUE(failure_of(response(503)).may_have_acted);
   EXPECT_TRUE(failure_of(response(408)).may_have_acted);
   EXPECT_FALSE(failure_of(response(401)).may_have_acted);
-  EXPECT_FALSE(failure_of(response(422)).may_have_acted);
+  EXPECT_FALSE(failure_of(response(404)).may_have_acted);
+  for (int status : {422, 425, 429, 498}) {
+    EXPECT_TRUE(failure_of(response(status)).may_have_acted) << status;
+  }
   EXPECT_FALSE(failure_of(HttpFailure{TransportFailure::connect, ""}).may_have_acted);
   EXPECT_TRUE(failure_of(HttpFailure{TransportFailure::broken, ""}).may_have_acted);
   EXPECT_TRUE(failure_of(HttpFailure{TransportFailure::stalled, ""}).may_have_acted);

@@ -275,6 +275,15 @@ TEST_F(SwiftStoreTest, A412AfterOurOwnLostAnswerIsOurs) {
       << "proven ours, it is written once more, so that all servers have it";
 }
 
+// One of three servers took it, two did not; or a balancer before the proxies counts answers.
+TEST_F(SwiftStoreTest, A412AfterARefusalForTheMomentIsLookedAt) {
+  for (int status : {422, 429, 498}) {
+    const ObjectName object{"box", fmt::format("claim/{}", status)};
+    plant("PUT", object.name, FakeSwift::status(status), Act::yes);
+    EXPECT_TRUE(user_->put_new(object, "claim 1234").ok()) << status;
+  }
+}
+
 TEST_F(SwiftStoreTest, A412AfterOurOwnFailedAttemptMayStillBeAnothers) {
   plant("PUT", "a/b", FakeSwift::status(503));
   swift_.store("/p-box/a/b", "claim 9999");
