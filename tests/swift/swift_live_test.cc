@@ -12,6 +12,7 @@
 
 #include "backend/swift/auth_v3.h"
 #include "backend/swift/http_engine.h"
+#include "backend/swift/swift_account.h"
 #include "backend/swift/swift_store.h"
 #include "tests/store/store_contract.h"
 #include "tests/swift/live_swift.h"
@@ -146,6 +147,43 @@ TEST_F(SwiftLiveTest, NoCallFailsUnderLoad) {
   io_.run();
   fmt::print("{} calls in 7 s\n", calls);
   EXPECT_EQ(failures, std::vector<std::string>{});
+}
+
+// What the store says of something that was done to it behind its back.
+class MeddlingTest : public SwiftLiveTest {
+ protected:
+  template <class T>
+  void must(Async<T> call) {
+    Result<T> done = run(io_, std::move(call));
+    ASSERT_TRUE(done.ok()) << done.error().message();
+  }
+  std::string container() const { return config_.prefix + "-box"; }
+  SwiftAccount account_{config_, io_.get_executor()};
+};
+
+TEST_F(MeddlingTest, AContainerThatIsDeletedUnderUs) {
+  ASSERT_TRUE(user_->put(object_, "x").ok());
+  for (const std::string& name : user_->names("box", ""))
+    must(account_.remove({container(), name}));
+  must(account_.delete_container(container()));
+  Result<void> put = user_->put(object_, "x");
+  ASSERT_EQ(code_of(put), ErrorCode::not_found);
+  fmt::print("container gone:   {}\n", put.error().message());
+  EXPECT_EQ(code_of(user_->get(object_)), ErrorCode::not_found);
+  EXPECT_EQ(user_->presence("box", {object_.name}), Answers{Presence::unknown});
+}
+
+TEST_F(MeddlingTest, AQuotaIsOutOfSpace) {
+  WriteOptions quota;
+  quota.metadata = {{"Quota-Bytes", "1000"}};
+  must(account_.post({container(), ""}, quota));
+  ASSERT_TRUE(user_->put(object_, "x").ok());
+  Result<void> put = user_->put({"box", "large"}, std::string(2000, 'x'));
+  ASSERT_EQ(code_of(put), ErrorCode::out_of_space);
+  fmt::print("over the quota:   {}\n", put.error().message());
+  quota.metadata = {{"Quota-Bytes", ""}};
+  must(account_.post({container(), ""}, quota));
+  EXPECT_TRUE(user_->put({"box", "large"}, std::string(2000, 'x')).ok()) << "somebody made room";
 }
 
 class Stopwatch {
@@ -424,6 +462,53 @@ TEST_F(SwiftOutageTest, CreateOnlyPutsWhoseServersStopAreSettledTruly) {
     ASSERT_TRUE(back.ok());
     EXPECT_TRUE(BufferList(*back) == BufferList(ours));
   }
+}
+
+// With several proxies nobody waits for the one that dies.
+TEST_F(SwiftOutageTest, AProxyDiesInTheMiddleOfPutsAndGets) {
+  if (config_.endpoints.size() < 2) GTEST_SKIP() << "SWIFTNESS_TEST_SWIFT_ENDPOINTS is not set";
+  const Buffer data = noise(16 << 20, 3);
+  for (int round = 0; round < 2; ++round) {
+    std::vector<Started<Result<void>>> puts;
+    std::vector<Started<Result<Buffer>>> gets;
+    for (int i = 0; i < 8; ++i) {
+      const ObjectName object{"box", fmt::format("dies/{}", i)};
+      if (round == 0) puts.emplace_back(io_, store_->put(object, data, {}));
+      if (round == 1) gets.emplace_back(io_, store_->get(object, {0, data.size()}, {}));
+    }
+    std::thread stopper([&] {
+      std::this_thread::sleep_for(100ms);  // in the middle of the transfers
+      control("stop proxy2");
+    });
+    io_.restart();
+    io_.run();
+    stopper.join();
+    for (auto& put : puts) EXPECT_TRUE(put.result().ok()) << put.result().error().message();
+    for (auto& get : gets) {
+      ASSERT_TRUE(get.result().ok()) << get.result().error().message();
+      EXPECT_TRUE(BufferList(*get.result()) == BufferList(data));
+    }
+    control("start proxy2");
+  }
+}
+
+// Swift's object servers refuse what would leave less than fallocate_reserve of their devices.
+TEST_F(SwiftOutageTest, AFullDeviceIsOutOfSpace) {
+  const std::string files = state_ + "/etc/object*.conf";
+  auto edit = [&](const std::string& how) {
+    control("stop object");
+    ASSERT_EQ(std::system(fmt::format("sed -i '{}' {}", how, files).c_str()), 0);
+    control("start object");
+  };
+  edit("s/^disable_fallocate = true/fallocate_reserve = 100%/");
+  open_anew();
+  Result<void> put = user_->put(object_, "x");
+  edit("s/^fallocate_reserve = 100%/disable_fallocate = true/");
+  bring_back("object");
+  ASSERT_EQ(code_of(put), ErrorCode::out_of_space);
+  fmt::print("devices full:     {}\n", put.error().message());
+  open_with_patience();
+  EXPECT_TRUE(user_->put(object_, "x").ok()) << "somebody made room";
 }
 
 TEST_F(SwiftOutageTest, SaysInWordsWhatIsDown) {
