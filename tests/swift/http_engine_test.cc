@@ -56,6 +56,41 @@ class HttpEngineTest : public testing::Test {
   HttpEngine hasty_{{.connections = 4, .connect_timeout = 1s, .stall_timeout = 500ms}};
 };
 
+TEST_F(HttpEngineTest, SpeaksIPv6) {
+  ScriptedServer server([](const ServerRequest&) { ServerReply reply; reply.body = "six"; return reply; },
+                        asio::ip::address_v6::loopback());
+  HttpRequest get = request();
+  get.url = server.url() + "/x";
+  HttpOutcome outcome = perform(std::move(get));
+  ASSERT_TRUE(std::holds_alternative<HttpResponse>(outcome));
+  EXPECT_EQ(std::get<HttpResponse>(outcome).body.text(), "six");
+  EXPECT_EQ(std::get<HttpResponse>(outcome).peer, "::1:" + std::to_string(server.port()));
+}
+
+TEST_F(HttpEngineTest, GoesThroughAProxyWhenItIsToldTo) {
+  HttpEngine engine{{.proxy = {server_.url(), "gw", "secret"}}};
+  HttpRequest get = request();
+  get.url = "http://swift.example/v1/AUTH_x";  // which nobody resolves here
+  HttpOutcome outcome = run(io_, engine.perform(std::move(get)));
+  ASSERT_TRUE(std::holds_alternative<HttpResponse>(outcome));
+  std::lock_guard lock(mutex_);
+  EXPECT_EQ(asked_.target, "http://swift.example/v1/AUTH_x");
+  EXPECT_EQ(asked_.header("host"), "swift.example");
+  EXPECT_EQ(asked_.header("proxy-authorization"), "Basic Z3c6c2VjcmV0");
+}
+
+TEST_F(HttpEngineTest, SaysWhoItIsAndAnnouncesLargeBodies) {
+  HttpRequest put = request("PUT");
+  put.body = BufferList(Buffer::allocate_zeroed(2 << 20));
+  perform(std::move(put));
+  EXPECT_EQ(seen_.header("user-agent").rfind("swiftness/", 0), 0u) << seen_.header("user-agent");
+  EXPECT_EQ(seen_.header("expect"), "100-continue");
+  put = request("PUT");
+  put.body = BufferList(Buffer::copy_of("small"));
+  perform(std::move(put));
+  EXPECT_EQ(seen_.header("expect"), "");
+}
+
 TEST_F(HttpEngineTest, GathersUploadsFromTheirPieces) {
   HttpRequest put = request("PUT");
   std::string whole;

@@ -21,9 +21,9 @@ std::string trimmed(std::string text) {
 
 }  // namespace
 
-ScriptedServer::ScriptedServer(Handler handler)
+ScriptedServer::ScriptedServer(Handler handler, asio::ip::address address)
     : handler_(std::move(handler)),
-      acceptor_(io_, {asio::ip::address_v4::loopback(), 0}),
+      acceptor_(io_, {address, 0}),
       port_(acceptor_.local_endpoint().port()),
       acceptor_thread_([this] { accept(); }) {}
 

@@ -1,6 +1,6 @@
 // ScriptedServer: an HTTP server for tests that can misbehave on purpose: wrong lengths, silence,
-// resets. Blocking sockets, one thread per connection, loopback only. What it answers is decided by
-// a function of the test, called under a lock, one request at a time.
+// resets. Blocking sockets, one thread per connection, loopback only (IPv4 or IPv6). What it
+// answers is decided by a function of the test, called under a lock, one request at a time.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -46,11 +46,15 @@ class ScriptedServer {
  public:
   using Handler = std::function<ServerReply(const ServerRequest&)>;
 
-  explicit ScriptedServer(Handler handler);
+  explicit ScriptedServer(
+      Handler handler, boost::asio::ip::address address = boost::asio::ip::address_v4::loopback());
   ~ScriptedServer();
 
   uint16_t port() const noexcept { return port_; }
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  std::string url() const {
+    const auto address = acceptor_.local_endpoint().address();
+    return (address.is_v6() ? "http://[::1]:" : "http://127.0.0.1:") + std::to_string(port_);
+  }
   int connections();  // accepted so far
 
  private:

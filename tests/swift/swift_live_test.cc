@@ -332,6 +332,35 @@ TEST_F(SwiftLiveTest, TrustsNobodyButTheOwnAuthority) {
   EXPECT_NE(put.error().message().find("certificate"), std::string::npos);
 }
 
+// A TLS server that lets nobody in without a certificate: SWIFTNESS_TEST_TLS_URL, with _CERTIFICATE
+// and _KEY.
+TEST_F(SwiftLiveTest, ShowsItsOwnCertificate) {
+  const std::string url = environment("SWIFTNESS_TEST_TLS_URL");
+  if (url.empty()) GTEST_SKIP() << "SWIFTNESS_TEST_TLS_URL is not set: nobody asks for it";
+  TlsConfig tls = config_.tls;
+  for (bool shown : {false, true}) {
+    if (shown) {
+      tls.certificate_file = environment("SWIFTNESS_TEST_TLS_CERTIFICATE");
+      tls.key_file = environment("SWIFTNESS_TEST_TLS_KEY");
+    }
+    HttpEngine engine({.tls = tls});
+    HttpRequest request;
+    request.method = "GET";
+    request.url = url;
+    request.most_body = 1 << 20;
+    request.deadline = now() + 20s;
+    HttpOutcome outcome = run(io_, engine.perform(std::move(request)));
+    const auto* failure = std::get_if<HttpFailure>(&outcome);
+    if (!shown) {
+      ASSERT_NE(failure, nullptr);
+      fmt::print("no certificate:   {}\n", failure->message);
+    } else {
+      ASSERT_EQ(failure, nullptr) << failure->message;
+      EXPECT_EQ(std::get<HttpResponse>(outcome).status, 200);
+    }
+  }
+}
+
 TEST_F(SwiftLiveTest, AProxyThatIsNotThereIsLeftOut) {
   if (config_.endpoints.size() < 2) GTEST_SKIP() << "SWIFTNESS_TEST_SWIFT_ENDPOINTS is not set";
   SwiftStoreConfig config = config_;
