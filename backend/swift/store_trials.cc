@@ -226,8 +226,8 @@ StoreTrials::Seen StoreTrials::creators() {
     co_return held(fmt::format("one winner in each of {}", rounds));
   }
   co_return broken(
-      fmt::format("of {} {} had more than one winner (up to {}), {} had none, and in {} "
-                  "a refused creator's data were there in the end",
+      fmt::format("of {}, {} had more than one winner (up to {}), {} had none; in {} a refused "
+                  "creator's data were there in the end",
                   rounds, several, std::ranges::max(facts.winners), none, facts.losers_kept));
 }
 

@@ -171,9 +171,10 @@ std::string numbers_of(const StoreFacts& facts) {
 std::string advice(const char* what, const std::optional<Recommendation>& found) {
   if (!found) return "";
   return fmt::format(
-      "{} are within 10 % of the fastest ({:.1f} MB/s) from {} at {} at once on ({:.1f} MB/s).\n",
-      what, found->best / 1e6, human_size(found->bytes), found->parallel,
-      found->bytes_a_second / 1e6);
+      "{}: {}, {} at once, are the least that comes within 10 % of the fastest ({:.1f} of {:.1f} "
+      "MB/s).\n",
+      what, human_size(found->bytes), found->parallel, found->bytes_a_second / 1e6,
+      found->best / 1e6);
 }
 
 // ---------------------------------------------------------------- for programs
