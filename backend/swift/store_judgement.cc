@@ -70,8 +70,8 @@ class StoreJudge {
     latencies();
     verdict_.write = recommend(true);
     verdict_.read = recommend(false);
-    throughput(verdict_.write, "writes");
-    throughput(verdict_.read, "reads");
+    throughput(verdict_.write, "writes", true);
+    throughput(verdict_.read, "reads", false);
     if (!facts_.left_behind.empty()) add(reservations, facts_.left_behind);
     if (facts_.stopped) {
       add(reservations, "the check was stopped before it was through: what is not said is unknown");
@@ -268,8 +268,15 @@ class StoreJudge {
     return least;
   }
 
-  void throughput(const std::optional<Recommendation>& found, const char* what) {
-    if (!found) return;
+  // Small objects alone, when there was no time for others, say little of chunks.
+  bool measured_chunks(bool write) const {
+    return std::ranges::any_of(facts_.cells, [&](const CellFacts& cell) {
+      return cell.write == write && cell.latency.count > 0 && 4 * cell.bytes >= needs_.object_bytes;
+    });
+  }
+
+  void throughput(const std::optional<Recommendation>& found, const char* what, bool write) {
+    if (!found || !measured_chunks(write)) return;
     if (found->best < limits_.unfit_bytes_a_second) {
       add(unfit, fmt::format("slow {}: {} at best; below {} a disk's cleaning cannot keep up", what,
                              speed_of(found->best), speed_of(limits_.unfit_bytes_a_second)));

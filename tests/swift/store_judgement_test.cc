@@ -103,7 +103,7 @@ TEST(StoreJudgement, ASlowStoreHasReservations) {
   facts.cells[0].latency.median = 150ms;
   expect_verdict(facts, Fitness::reservations, "slow small writes");
   facts = good_store();
-  facts.cells = {cell(true, kMiBs, 1, 20e6), cell(false, kMiBs, 1, 100e6)};
+  facts.cells = {cell(true, 4 * kMiBs, 1, 20e6), cell(false, 4 * kMiBs, 1, 100e6)};
   expect_verdict(facts, Fitness::reservations, "slow writes: 20.0 MB/s at best");
   facts = good_store();
   facts.visibility.listed_after = 6s;
@@ -115,8 +115,14 @@ TEST(StoreJudgement, AVerySlowStoreIsUnfit) {
   facts.ranged_read.p99 = 6s;
   expect_verdict(facts, Fitness::unfit, "initiators give up");
   facts = good_store();
-  facts.cells = {cell(true, kMiBs, 1, 100e6), cell(false, kMiBs, 1, 3e6)};
+  facts.cells = {cell(true, 4 * kMiBs, 1, 100e6), cell(false, 4 * kMiBs, 1, 3e6)};
   expect_verdict(facts, Fitness::unfit, "slow reads: 3.0 MB/s at best");
+}
+
+TEST(StoreJudgement, SmallObjectsAloneSayNothingOfThroughput) {
+  StoreFacts facts = good_store();
+  facts.cells = {cell(true, kMiBs, 1, 3e6), cell(false, kMiBs, 1, 3e6)};
+  EXPECT_EQ(judge_store(facts, StoreNeeds()).fitness, Fitness::fit);
 }
 
 TEST(StoreJudgement, AStoreThatLiesIsUnfit) {
