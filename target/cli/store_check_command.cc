@@ -63,7 +63,7 @@ class CheckLine {
 class Interruption {
  public:
   Interruption(asio::io_context& io, StoreCheck& check, CheckLine& line)
-      : signals_(io, SIGINT, SIGTERM), check_(check), line_(line) {
+      : signals_(io, SIGINT, SIGTERM, SIGHUP), check_(check), line_(line) {
     wait();
   }
   void cancel() { signals_.cancel(); }
