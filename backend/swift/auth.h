@@ -3,10 +3,13 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
+#include "backend/store_config.h"
 #include "backend/swift/http.h"
 #include "backend/swift/http_status.h"
 
@@ -26,5 +29,8 @@ class Authenticator {
   virtual std::variant<Session, Failure> session(const HttpResponse& answer) const = 0;
   virtual std::string where() const = 0;  // "as user gw at http://...", for messages
 };
+
+// One for each of the auth URLs, in their order.
+std::vector<std::unique_ptr<Authenticator>> make_authenticators(const SwiftStoreConfig& config);
 
 }  // namespace swiftness

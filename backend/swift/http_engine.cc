@@ -613,4 +613,12 @@ void HttpEngine::stop() {
   loop_->stop();
 }
 
+std::unique_ptr<HttpTransport> open_engine(const SwiftStoreConfig& config) {
+  return std::make_unique<HttpEngine>(HttpEngine::Options{.tls = config.tls,
+                                                          .proxy = config.http_proxy,
+                                                          .connections = config.connections,
+                                                          .connect_timeout = config.connect_timeout,
+                                                          .stall_timeout = config.stall_timeout});
+}
+
 }  // namespace swiftness

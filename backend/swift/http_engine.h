@@ -47,4 +47,7 @@ class HttpEngine final : public HttpTransport {
   std::shared_ptr<Loop> loop_;  // shared with calls not yet started
 };
 
+// As the configuration of a store has it.
+std::unique_ptr<HttpTransport> open_engine(const SwiftStoreConfig& config);
+
 }  // namespace swiftness

@@ -8,8 +8,7 @@
 #include "backend/base/hash.h"
 #include "backend/base/log.h"
 #include "backend/base/random.h"
-#include "backend/swift/auth_v1.h"
-#include "backend/swift/auth_v3.h"
+#include "backend/swift/auth.h"
 
 namespace swiftness {
 namespace {
@@ -46,25 +45,6 @@ Error give_up(const SwiftRequest& request, const Failure& failure, const RetryPo
   return Error(failure.code, fmt::format("{}: {}{}", describe(request), failure.reason, tries));
 }
 
-std::unique_ptr<Authenticator> authenticator(const std::string& url, const AuthV1Config& config,
-                                             const std::string& storage_url) {
-  return std::make_unique<AuthV1>(url, config, storage_url);
-}
-
-std::unique_ptr<Authenticator> authenticator(const std::string& url, const AuthV3Config& config,
-                                             const std::string& storage_url) {
-  return std::make_unique<AuthV3>(url, config, storage_url);
-}
-
-TokenCache::Authenticators authenticators(const SwiftStoreConfig& config) {
-  TokenCache::Authenticators out;
-  for (const std::string& url : config.auth_urls) {
-    auto one = [&](const auto& auth) { return authenticator(url, auth, config.storage_url); };
-    out.push_back(std::visit(one, config.auth));
-  }
-  return out;
-}
-
 bool is_refusal(const HttpFailure& failure) {
   return failure.kind == TransportFailure::connect || failure.kind == TransportFailure::resolve ||
          failure.kind == TransportFailure::tls;
@@ -81,7 +61,7 @@ SwiftClient::SwiftClient(SwiftStoreConfig config, Executor executor, SwiftTuning
       closing_(executor),
       circuit_closed_(executor),
       transport_(std::move(transport)),
-      tokens_(std::make_shared<TokenCache>(authenticators(config_), transport_, executor,
+      tokens_(std::make_shared<TokenCache>(make_authenticators(config_), transport_, executor,
                                            config_.deadline)),
       id_(fmt::format("{:08x}", random_seed() & 0xffffffff)) {
   if (tuning.pool_threads > 0) pool_ = std::make_unique<asio::thread_pool>(tuning.pool_threads);

@@ -478,20 +478,8 @@ Result<void> SwiftStore::validate(const SwiftStoreConfig& config) {
   return validate_file("key_file", config.tls.key_file);
 }
 
-namespace {
-
-std::unique_ptr<HttpTransport> new_engine(const SwiftStoreConfig& config) {
-  return std::make_unique<HttpEngine>(HttpEngine::Options{.tls = config.tls,
-                                                          .proxy = config.http_proxy,
-                                                          .connections = config.connections,
-                                                          .connect_timeout = config.connect_timeout,
-                                                          .stall_timeout = config.stall_timeout});
-}
-
-}  // namespace
-
 SwiftStore::SwiftStore(SwiftStoreConfig config, Executor executor, SwiftTuning tuning)
-    : SwiftStore(config, executor, tuning, new_engine(config)) {}
+    : SwiftStore(config, executor, tuning, open_engine(config)) {}
 
 SwiftStore::SwiftStore(SwiftStoreConfig config, Executor executor, SwiftTuning tuning,
                        std::unique_ptr<HttpTransport> transport)

@@ -32,38 +32,6 @@ int failed_with(int error, const std::string& what) {
 }
 
 // ---------------------------------------------------------------- the store
-// The store meant, or an exit code.
-std::variant<SwiftStoreConfig, int> choose(const Common& common, const StoreRequest& request) {
-  if (common.config.empty()) {
-    return fail(kUsage, "store needs --config FILE, which says where the stores are");
-  }
-  std::optional<config::Config> config = load_config(common.config);
-  if (!config) return kUsage;
-  std::vector<std::string> swifts;
-  for (const auto& [name, store] : config->stores) {
-    if (std::holds_alternative<SwiftStoreConfig>(store)) swifts.push_back(name);
-  }
-  std::string name = request.store;
-  if (name.empty()) {
-    if (swifts.empty()) {
-      return fail(kUsage, fmt::format("{} has no store of type swift", common.config));
-    }
-    if (swifts.size() > 1) {
-      return fail(kUsage, fmt::format("which store? --store {}", fmt::join(swifts, ", ")));
-    }
-    name = swifts.front();
-  }
-  auto found = config->stores.find(name);
-  if (found == config->stores.end()) {
-    return fail(kUsage, fmt::format("{} has no store \"{}\"", common.config, name));
-  }
-  if (const auto* swift = std::get_if<SwiftStoreConfig>(&found->second)) return *swift;
-  const bool is_folder = std::holds_alternative<DirectoryStoreConfig>(found->second);
-  return fail(kUsage,
-              fmt::format("store \"{}\" is {}; these commands are for stores of type swift", name,
-                          is_folder ? "a directory, look into it with ls" : "in memory"));
-}
-
 template <class T>
 using StoreCall = std::function<Async<T>(SwiftAccount&)>;
 
@@ -77,7 +45,7 @@ Task answer_to(StoreCall<T> question, SwiftAccount& account, Result<T>& answer) 
 // Asks the store meant, and gives what it answers to `show`, which returns the exit code.
 template <class T, class Show>
 int ask_swift(const Common& common, const StoreRequest& request, StoreCall<T> question, Show show) {
-  std::variant<SwiftStoreConfig, int> config = choose(common, request);
+  std::variant<SwiftStoreConfig, int> config = choose_swift(common, request);
   if (const int* code = std::get_if<int>(&config)) return *code;
   asio::io_context io(1);
   Result<std::unique_ptr<SwiftAccount>> account =
@@ -238,6 +206,39 @@ Async<Page> page_of(SwiftAccount& account, std::string container, ListOptions op
 
 }  // namespace
 
+// ---------------------------------------------------------------- the store meant
+std::variant<SwiftStoreConfig, int> choose_swift(const Common& common,
+                                                 const StoreRequest& request) {
+  if (common.config.empty()) {
+    return fail(kUsage, "store needs --config FILE, which says where the stores are");
+  }
+  std::optional<config::Config> config = load_config(common.config);
+  if (!config) return kUsage;
+  std::vector<std::string> swifts;
+  for (const auto& [name, store] : config->stores) {
+    if (std::holds_alternative<SwiftStoreConfig>(store)) swifts.push_back(name);
+  }
+  std::string name = request.store;
+  if (name.empty()) {
+    if (swifts.empty()) {
+      return fail(kUsage, fmt::format("{} has no store of type swift", common.config));
+    }
+    if (swifts.size() > 1) {
+      return fail(kUsage, fmt::format("which store? --store {}", fmt::join(swifts, ", ")));
+    }
+    name = swifts.front();
+  }
+  auto found = config->stores.find(name);
+  if (found == config->stores.end()) {
+    return fail(kUsage, fmt::format("{} has no store \"{}\"", common.config, name));
+  }
+  if (const auto* swift = std::get_if<SwiftStoreConfig>(&found->second)) return *swift;
+  const bool is_folder = std::holds_alternative<DirectoryStoreConfig>(found->second);
+  return fail(kUsage,
+              fmt::format("store \"{}\" is {}; these commands are for stores of type swift", name,
+                          is_folder ? "a directory, look into it with ls" : "in memory"));
+}
+
 // ---------------------------------------------------------------- reading
 int store_info(const Common& common, const StoreRequest& request) {
   auto question = [](SwiftAccount& account) { return account.info(); };
@@ -332,7 +333,7 @@ int store_put(const Common& common, const StoreRequest& request) {
   Result<WriteOptions> options = write_options(request);
   if (!options) return fail(options.error());
   // Before a gigabyte is read from somewhere: is there a store?
-  std::variant<SwiftStoreConfig, int> config = choose(common, request);
+  std::variant<SwiftStoreConfig, int> config = choose_swift(common, request);
   if (const int* code = std::get_if<int>(&config)) return *code;
   Result<Bytes> bytes = read_in(request.file);
   if (!bytes) return fail(bytes.error());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "backend/swift/swift_account.h"
@@ -27,7 +28,11 @@ struct StoreRequest {
   ListOptions list;
   ReadOptions read;
   WriteOptions write;
+  bool quick = false;  // of a check
 };
+
+// The store meant, or an exit code, when it was said why.
+std::variant<SwiftStoreConfig, int> choose_swift(const Common& common, const StoreRequest& request);
 
 int store_info(const Common& common, const StoreRequest& request);
 int store_list(const Common& common, const StoreRequest& request);

@@ -1,5 +1,7 @@
 #include "target/cli/store_words.h"
 
+#include "target/cli/store_check_command.h"
+
 namespace swiftness::cli {
 namespace {
 
@@ -204,6 +206,24 @@ Example:
       ->type_name("CONTAINER/OBJECT");
 }
 
+void add_check(const Builder& add) {
+  CLI::App* check =
+      add.add("check", "Whether this Swift is fit for disks, and how fast it is", &store_check);
+  check->footer(
+      R"(Logs in at each auth URL, asks each proxy, puts Swift's promises to the test and measures, in a
+container of its own that is deleted in the end, also after Ctrl-C. Takes about 60 s and writes up to
+3 GiB; --quick about 15 s and half a GiB. Best run from the gateway's machine, while nothing else is on it.
+
+Exit codes: 0 fit, perhaps with reservations, 1 unfit, or it could not be found out, 2 wrong usage or
+configuration. What it says, and the keys of --json: docs/OPERATIONS.md.
+
+Example:
+  swiftness store check --config gateway.yaml
+  swiftness store check --store cloud --quick --json --config gateway.yaml)");
+  check->add_flag("--quick", add.request.quick, "Fewer sizes and shorter");
+  add.json(check);
+}
+
 }  // namespace
 
 void add_store_commands(CLI::App& app, Common& common, StoreRequest& request,
@@ -216,6 +236,7 @@ void add_store_commands(CLI::App& app, Common& common, StoreRequest& request,
                    "A store of the configuration (default: the only one of type swift)")
       ->type_name("NAME");
   const Builder add{store, common, request, chosen};
+  add_check(add);
   add_looking(add);
   add_get(add);
   add_containers(add);

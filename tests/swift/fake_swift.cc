@@ -101,6 +101,11 @@ std::string FakeSwift::stored(const std::string& path) {
   return containers_[path.substr(1, slash - 1)][path.substr(slash + 1)];
 }
 
+size_t FakeSwift::containers() {
+  std::lock_guard lock(mutex_);
+  return containers_.size();
+}
+
 std::vector<ServerRequest> FakeSwift::requests() {
   std::lock_guard lock(mutex_);
   return requests_;
@@ -280,6 +285,7 @@ void FakeSwift::keep_metadata(const ServerRequest& request, const std::string& p
     if (name.find("-meta-") != std::string::npos || name == "x-delete-at") {
       metadata_[path][name] = value;
     }
+    if (name == "x-delete-after") metadata_[path]["x-delete-at"] = "1900000000";
   }
 }
 

@@ -41,6 +41,7 @@ class FakeSwift {
   void expire_tokens();  // those given so far are refused from now on
   void store(const std::string& path, std::string data);  // "/container/object"
   std::string stored(const std::string& path);
+  size_t containers();                    // there are
   void set_info(std::string json);        // what GET /info says; empty: nothing (404)
   void refuse_deletes(std::string name);  // of this object, with 409: "container/object"
   std::vector<ServerRequest> requests();  // so far, bodies left out

@@ -81,7 +81,7 @@ TEST_F(HttpEngineTest, GoesThroughAProxyWhenItIsToldTo) {
 
 TEST_F(HttpEngineTest, SaysWhoItIsAndAnnouncesLargeBodies) {
   HttpRequest put = request("PUT");
-  put.body = BufferList(Buffer::allocate_zeroed(2 << 20));
+  put.body = BufferList(Buffer::zeros(2 << 20));
   perform(std::move(put));
   EXPECT_EQ(seen_.header("user-agent").rfind("swiftness/", 0), 0u) << seen_.header("user-agent");
   EXPECT_EQ(seen_.header("expect"), "100-continue");
