@@ -22,6 +22,7 @@ namespace {
 constexpr size_t kMostHeaderBytes = 64 * 1024;  // of one response
 constexpr size_t kErrorExcerpt = 4 * 1024;      // kept of the body of an answer that is not 2xx
 constexpr size_t kMostErrorBody = 1024 * 1024;  // read past for the sake of the connection
+constexpr uint64_t kAnnounced = 1024 * 1024;    // and larger bodies: Expect: 100-continue
 constexpr uint64_t kBigTransfer = 128 * 1024;   // gets big buffers
 constexpr long kBigBuffer = 512 * 1024;
 constexpr auto kLongestPoll = std::chrono::seconds(60);
@@ -106,6 +107,7 @@ class Transfer {
   static size_t on_header(char* line, size_t one, size_t size, void* self) noexcept;
   static size_t on_write(char* data, size_t one, size_t size, void* self) noexcept;
 
+  void add_header(const std::string& line);
   size_t read_body(std::span<std::byte> target);
   bool take_header(std::string_view line);
   bool take_body(std::span<const std::byte> bytes);
@@ -180,12 +182,10 @@ bool Transfer::set_up(Easy easy, const HttpEngine::Options& options, TimePoint n
 
   for (const HttpHeader& header : request_.headers) {
     // "Name;" is libcurl's way to send a header without a value.
-    std::string line = header.value.empty() ? header.name + ";" : header.name + ": " + header.value;
-    curl_slist* longer = curl_slist_append(header_list_.get(), line.c_str());
-    CHECK(longer != nullptr);
-    static_cast<void>(header_list_.release());
-    header_list_.reset(longer);
+    add_header(header.value.empty() ? header.name + ";" : header.name + ": " + header.value);
   }
+  // "Name:" is its way to send none: without it every upload would be announced.
+  if (has_body(request_) && request_.body.size() < kAnnounced) add_header("Expect:");
   set(CURLOPT_HTTPHEADER, header_list_.get());
 
   if (request_.method == "HEAD") {
@@ -212,6 +212,13 @@ bool Transfer::set_up(Easy easy, const HttpEngine::Options& options, TimePoint n
   set(CURLOPT_WRITEFUNCTION, &Transfer::on_write);
   set(CURLOPT_WRITEDATA, static_cast<void*>(this));
   return fine;
+}
+
+void Transfer::add_header(const std::string& line) {
+  curl_slist* longer = curl_slist_append(header_list_.get(), line.c_str());
+  CHECK(longer != nullptr);
+  static_cast<void>(header_list_.release());
+  header_list_.reset(longer);
 }
 
 size_t Transfer::on_read(char* target, size_t one, size_t room, void* self) noexcept {

@@ -15,7 +15,6 @@ namespace {
 
 constexpr uint64_t kSlowestLine = 256 * 1024;  // bytes a second; slower ones do not serve
 constexpr auto kMostPatience = std::chrono::minutes(2);
-constexpr unsigned kMostRenewals = 4;                       // of the token, for one request
 constexpr auto kWorthTelling = std::chrono::seconds(2);     // shorter troubles are not logged
 constexpr auto kBetweenRefusals = std::chrono::minutes(1);  // in the log
 
@@ -285,7 +284,7 @@ Async<SwiftAnswer> SwiftClient::perform(SwiftRequest request, TimePoint deadline
   RetryPolicy policy(started, deadline - started, random_seed(), retry_);
   budget_.earn();
   SwiftAnswer answer;
-  unsigned renewals = 0;  // of the token, in a row
+  bool token_renewed = false;
   std::optional<size_t> failed_endpoint;
   for (;;) {
     if (closed_) co_return closed();
@@ -310,15 +309,17 @@ Async<SwiftAnswer> SwiftClient::perform(SwiftRequest request, TimePoint deadline
         answer.response = std::get<HttpResponse>(std::move(sent.outcome));
         if (answer.response.status == 401) {
           tokens_->reject(session);
-          if (++renewals == 1) continue;
+          if (!std::exchange(token_renewed, true)) continue;
         } else {
-          renewals = 0;  // this token was good; it may still expire during our retries
+          tokens_->accept(session);
+          token_renewed = false;  // this token was good; it may still expire during our retries
         }
         failure = request.judge(answer.response);
-        // Proxies whose clocks differ may not agree whether a token is over.
-        if (failure && renewals > 0) failure->retriable = renewals < kMostRenewals;
+        // Proxies whose clocks differ may not agree whether a token is over, and one that has lost
+        // its memcached knows none.
+        if (failure && answer.response.status == 401) failure->retriable = true;
         if (failure) failure->reason = fmt::format("{} {}", sent.url, failure->reason);
-        if (failure && failure->code == ErrorCode::unauthorized) tell_refusal(*failure);
+        if (failure && answer.response.status == 403) tell_refusal(*failure);
       }
       failed_endpoint = *endpoint;
     }

@@ -16,6 +16,7 @@ constexpr Duration kLongestMargin = 10min;  // before its end a token is renewed
 constexpr Duration kLeastLife = 1s;         // as services count whole seconds
 constexpr Duration kFirstPause = 1s;
 constexpr Duration kLongestPause = 60s;
+constexpr Duration kLongestTokenPause = 4s;  // while new tokens are refused
 
 }  // namespace
 
@@ -108,6 +109,7 @@ void TokenCache::keep(Session session) {
   if (pause_ > Duration::zero()) log::info("Swift's identity service lets us in again");
   pause_ = Duration::zero();
   refused_until_ = TimePoint::min();
+  accepted_ = false;
   last_failure_.reset();
   expires_ = renew_at_ = TimePoint::max();
   if (session.lifetime) {
@@ -135,8 +137,26 @@ void TokenCache::refuse(Failure failure) {
   last_failure_ = std::move(failure);
 }
 
+void TokenCache::accept(const SessionPtr& session) {
+  if (session_ != session) return;
+  accepted_ = true;
+  refused_tokens_ = 0;
+  if (std::exchange(told_, false)) log::info("Swift takes our tokens again");
+}
+
 void TokenCache::reject(const SessionPtr& session) {
-  if (session_ == session) session_.reset();
+  if (session_ != session) return;
+  session_.reset();
+  if (accepted_ || ++refused_tokens_ == 1) return;  // it was over, or about to be
+  const Duration pause =
+      std::min(kFirstPause * (1 << std::min(refused_tokens_ - 2, 4u)), kLongestTokenPause);
+  if (pause == kLongestTokenPause && !std::exchange(told_, true)) {
+    log::error("Swift refuses the tokens that it has just given; trying again");
+  }
+  refused_until_ = now() + pause;
+  last_failure_ =
+      Failure{ErrorCode::unauthorized, true, false, std::nullopt,
+              fmt::format("log-in {}: the new tokens are refused", services_[service_]->where())};
 }
 
 }  // namespace swiftness

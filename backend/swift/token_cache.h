@@ -4,7 +4,8 @@
 // renewed before its end, beside the requests that still use it.
 //
 // It retries nothing: SwiftClient does. But credentials that were refused are not shown again and
-// again: for a while, longer each time, the refusal is answered from here.
+// again, nor is one new token after the other asked for when each is refused: for a while, longer
+// each time, the refusal is answered from here.
 //
 // Lives on the store's executor, on the heap: a log-in under way shares it.
 #pragma once
@@ -34,7 +35,12 @@ class TokenCache : public std::enable_shared_from_this<TokenCache> {
   // The session, made now if need be; or why there is none, at the deadline at the latest.
   asio::awaitable<LogIn> get(TimePoint deadline);
 
-  // This session's token was answered 401. The next get() logs in again, unless somebody did.
+  // This session's token was answered something else than 401.
+  void accept(const SessionPtr& session);
+
+  // This session's token was answered 401. The next get() logs in again, unless somebody did; not
+  // at once where new tokens are refused one after the other, as by a Swift that cannot reach its
+  // memcached.
   void reject(const SessionPtr& session);
 
  private:
@@ -58,6 +64,10 @@ class TokenCache : public std::enable_shared_from_this<TokenCache> {
   uint64_t log_ins_ = 0;                 // that have ended, well or not
   std::optional<Failure> last_failure_;  // of the last one
   AsyncEvent log_in_ended_;
+
+  bool accepted_ = false;        // the session's token was, once
+  unsigned refused_tokens_ = 0;  // in a row, none of them ever accepted
+  bool told_ = false;            // the log, of refused tokens
 
   Duration pause_{};                            // after log-ins that failed; zero: all is well
   TimePoint refused_until_ = TimePoint::min();  // no log-in before: it would be refused again

@@ -57,8 +57,13 @@ class HttpEngineTest : public testing::Test {
 };
 
 TEST_F(HttpEngineTest, SpeaksIPv6) {
-  ScriptedServer server([](const ServerRequest&) { ServerReply reply; reply.body = "six"; return reply; },
-                        asio::ip::address_v6::loopback());
+  ScriptedServer server(
+      [](const ServerRequest&) {
+        ServerReply reply;
+        reply.body = "six";
+        return reply;
+      },
+      asio::ip::address_v6::loopback());
   HttpRequest get = request();
   get.url = server.url() + "/x";
   HttpOutcome outcome = perform(std::move(get));

@@ -172,6 +172,32 @@ TEST_F(SwiftClientTest, RefusedCredentialsAreNotShownAgainAndAgain) {
   EXPECT_TRUE(ask().ok()) << "somebody has changed something";
 }
 
+// As from a proxy that has lost its memcached: tokens are given, and nobody knows them.
+TEST_F(SwiftClientTest, NewTokensThatAreRefusedAreNotAskedForWithoutAPause) {
+  serve_ = [](const HttpRequest&) { return Reply{http_answer(401)}; };
+  config_.deadline = 5s;
+  const TimePoint began = now();
+  while (now() - began < 100s) {
+    EXPECT_EQ(ask().error().code(), ErrorCode::unauthorized);
+    pass(100ms);
+  }
+  EXPECT_LE(log_ins(), 30u);
+  EXPECT_GE(log_ins(), 20u) << "every 4 s";
+  serve_ = [](const HttpRequest&) { return Reply{http_answer(200)}; };
+  EXPECT_TRUE(ask().ok());
+}
+
+TEST_F(SwiftClientTest, ATokenRefusedTwiceIsRenewedTwice) {
+  int refusals = 3;
+  serve_ = [&refusals](const HttpRequest&) {
+    return Reply{http_answer(refusals-- > 0 ? 401 : 200)};
+  };
+  const TimePoint before = now();
+  ASSERT_TRUE(ask().ok());
+  EXPECT_LT(now() - before, 6s);
+  EXPECT_EQ(log_ins(), 4u);
+}
+
 TEST_F(SwiftClientTest, AnotherIdentityServiceIsAskedWhenOneIsSilent) {
   config_.auth_urls = {"http://auth1/v1.0", "http://auth2/v1.0"};
   log_in_ = [this](const HttpRequest& request) {

@@ -91,16 +91,6 @@ TEST_F(SwiftStoreTest, LogsInOnceForManyCallsAndOnceWhenTheTokenExpires) {
   }
 }
 
-TEST_F(SwiftStoreTest, TokensThatAreRefusedAgainAndAgainAreUnauthorized) {
-  for (int i = 0; i < 3; ++i) plant("PUT", "a/b", FakeSwift::status(401));
-  EXPECT_TRUE(user_->put(object_, "x").ok()) << "three times may be clocks that differ";
-  for (int i = 0; i < 4; ++i) plant("PUT", "a/b", FakeSwift::status(401));
-  Result<void> put = user_->put(object_, "x");
-  EXPECT_EQ(code_of(put), ErrorCode::unauthorized);
-  EXPECT_EQ(swift_.count("GET", "/auth/"), 7u);
-  EXPECT_TRUE(user_->put(object_, "x").ok()) << "the next call tries again";
-}
-
 TEST_F(SwiftStoreTest, ATokenMayExpireAgainDuringTheRetries) {
   plant("PUT", "a/b", FakeSwift::status(401));
   plant("PUT", "a/b", FakeSwift::status(503));
