@@ -3,7 +3,7 @@
 //
 // What may go wrong with a request (--faults), one of them, with the probability --rate:
 //   latency    it, or its answer, comes up to a second later
-//   stall      a pause of 0.2 to 2.5 s in the midst of its body, or of the answer
+//   stall      a pause of 0.2 to 6 s in the midst of its body, or of the answer
 //   reset      both connections are reset, in the midst of the body or of the answer
 //   truncate   the answer ends too early, in the midst of its body (which is shorter than its
 //              Content-Length) or of its headers
@@ -181,7 +181,7 @@ class Faults {
     const bool tagged = method == "PUT" || method == "GET";
     if (fault.is("etag") && !tagged) fault.kind = "latency";
     if (fault.is("latency")) fault.pause = ms(10 * std::pow(100, fraction()));
-    if (fault.is("stall")) fault.pause = ms(200 + 2300 * fraction());
+    if (fault.is("stall")) fault.pause = ms(200 + 5800 * fraction());
     if (fault.is("truncate")) fault.late = true;
     return fault;
   }
