@@ -2,8 +2,9 @@
 //
 // Every call runs on the shard that makes it and resumes there; it never blocks that shard. A store
 // may be shared by the volumes of one shard. Retries are the store's own business
-// (backend/swift/retry_policy.h): what comes back as an Error has already been retried for as long as
-// the call's deadline allows. Immutability is the caller's discipline: a store overwrites when told to.
+// (backend/swift/retry_policy.h): what comes back as an Error has already been retried for as long
+// as the call's deadline allows. Immutability is the caller's discipline: a store overwrites when
+// told to.
 #pragma once
 
 #include <chrono>
@@ -18,8 +19,8 @@
 
 namespace swiftness {
 
-// Where an object is. The store puts its configured prefix before the container's name. Neither part
-// is empty; both are made of [A-Za-z0-9._/-], the container without '/'.
+// Where an object is. The store puts its configured prefix before the container's name. Neither
+// part is empty; both are made of [A-Za-z0-9._/-], the container without '/'.
 struct ObjectName {
   std::string container;
   std::string name;
@@ -27,7 +28,9 @@ struct ObjectName {
   friend auto operator<=>(const ObjectName&, const ObjectName&) = default;
 };
 
-inline std::string to_string(const ObjectName& object) { return object.container + "/" + object.name; }
+inline std::string to_string(const ObjectName& object) {
+  return object.container + "/" + object.name;
+}
 
 // Half-open range of bytes. whole() asks for an object of unknown length.
 struct ByteRange {
@@ -41,8 +44,9 @@ struct ByteRange {
 };
 
 struct PutOptions {
-  bool create_only = false;  // conflict when an object of that name is met. Not linearizable on Swift
-  std::string checksum{};    // of these data, from checksums(); empty: put() makes it
+  bool create_only =
+      false;               // conflict when an object of that name is met. Not linearizable on Swift
+  std::string checksum{};  // of these data, from checksums(); empty: put() makes it
   std::optional<std::chrono::seconds> expire_after;  // Swift's X-Delete-After
 };
 
@@ -114,6 +118,10 @@ class ObjectStore {
   // only, nothing is ever decided by a listing (I6).
   virtual Async<ListPage> list(std::string container, std::string prefix, std::string marker,
                                size_t limit) = 0;
+
+  // Why the last calls failed for all objects alike, in words: the store is away, or closed to us.
+  // Empty: the last one was answered, or there was none.
+  virtual std::string trouble() const { return {}; }
 
   // Server-side copy; the same durability as put.
   virtual Async<void> copy(ObjectName from, ObjectName to) = 0;

@@ -347,11 +347,19 @@ void SwiftClient::tell_refusal(const Failure& failure) {
   log::error("Swift refuses us: {}", failure.reason);
 }
 
+std::string SwiftClient::trouble() const {
+  if (!refusal_.empty()) return refusal_;
+  const bool away = failing_since_ && now() - *failing_since_ >= kWorthTelling;
+  return away ? last_failure_ : std::string();
+}
+
 // Tells the log when Swift goes away and when it comes back, once each.
 void SwiftClient::note(const std::optional<Failure>& failure) {
   const TimePoint at = now();
   bool away =
       failure && (failure->code == ErrorCode::unavailable || failure->code == ErrorCode::timed_out);
+  const bool refused = failure && failure->code == ErrorCode::unauthorized;
+  refusal_ = refused ? failure->reason : "";
   if (!away) {
     if (told_) log::info("Swift answers again after {:.1f} s", seconds(at - *failing_since_));
     failing_since_.reset();

@@ -61,6 +61,8 @@ class SwiftClient {
   std::string container_name(const std::string& container) const;
   TimePoint new_deadline() const { return now() + config_.deadline; }
 
+  std::string trouble() const;  // object_store.h
+
   // A proxy for several requests that have to go to the same one.
   size_t endpoint() const noexcept { return endpoints_.well(); }
 
@@ -114,6 +116,7 @@ class SwiftClient {
   std::optional<TimePoint> failing_since_;
   std::string last_failure_;
   bool told_ = false;
+  std::string refusal_;        // by the last request, when that was refused
   TimePoint refusals_told_{};  // the last time
 };
 

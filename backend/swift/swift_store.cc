@@ -500,6 +500,10 @@ Async<void> SwiftStore::put(ObjectName object, BufferList data, PutOptions optio
                     client_->new_deadline());
 }
 
+std::string SwiftStore::trouble() const {
+  return client_->trouble();
+}
+
 Async<std::vector<std::string>> SwiftStore::checksums(std::vector<BufferList> objects) {
   return checksums_of(client_, std::move(objects));
 }

@@ -60,6 +60,7 @@ class SwiftStore final : public ObjectStore {
   Async<ListPage> list(std::string container, std::string prefix, std::string marker,
                        size_t limit) override;
   Async<void> copy(ObjectName from, ObjectName to) override;
+  std::string trouble() const override;
 
   // For what the contract has no word for (SwiftAccount).
   std::shared_ptr<SwiftClient> client() const { return client_; }

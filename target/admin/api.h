@@ -148,6 +148,11 @@ struct InitiatorCounts {
   uint64_t unread_answers = 0;
 };
 
+struct StoreReport {
+  std::string name;
+  std::string trouble;  // why the last requests to it failed; or empty
+};
+
 struct StatusReport {
   std::string name;
   std::string version;
@@ -156,6 +161,7 @@ struct StatusReport {
   bool ready = false;   // every configured volume is online
   std::string state_dir;
   std::vector<PortalReport> portals;
+  std::vector<StoreReport> stores;
   std::vector<VolumeReport> volumes;  // the configured ones
   uint64_t sessions = 0;
   uint64_t targets = 0;

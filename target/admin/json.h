@@ -31,8 +31,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InitiatorCounts, logins, logins_
                                                 commands_without_memory, connections_paused,
                                                 commands, bytes_read, bytes_written, half_open,
                                                 unread_answers)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(StoreReport, name, trouble)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(StatusReport, name, version, pid, started, ready,
-                                                state_dir, portals, volumes, sessions, targets,
-                                                drained, moved_to, initiators)
+                                                state_dir, portals, stores, volumes, sessions,
+                                                targets, drained, moved_to, initiators)
 
 }  // namespace swiftness::admin

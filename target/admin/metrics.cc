@@ -143,6 +143,12 @@ std::vector<MetricFamily> families_of(const StatusReport& status) {
     const double value = static_cast<double>(status.initiators.*metric.value);
     out.push_back(one(metric.name, metric.type, metric.help, value));
   }
+  MetricFamily up{
+      "swiftness_store_up", "0: the last requests to it failed, or were refused", gauge, {}};
+  for (const StoreReport& store : status.stores) {
+    up.metric.push_back(sample(gauge, store.trouble.empty() ? 1 : 0, {{"store", store.name}}));
+  }
+  out.push_back(std::move(up));
   auto of_volumes = [&](const char* name, MetricType type, const char* help, auto value_of) {
     MetricFamily family{name, help, type, {}};
     for (const VolumeReport& volume : status.volumes) {

@@ -130,6 +130,9 @@ int print_status(const admin::StatusReport& status) {
     fmt::print("Portal {}, group {}{}\n", portal.listen, portal.group,
                portal.advertise.empty() ? "" : ", advertised as " + portal.advertise);
   }
+  for (const admin::StoreReport& store : status.stores) {
+    if (!store.trouble.empty()) fmt::print("Store {} fails: {}\n", store.name, store.trouble);
+  }
   if (status.volumes.empty()) return kDone;
   std::vector<std::vector<std::string>> rows = {
       {"VOLUME", "STATE", "SIZE", "USED", "NOT STORED YET", "SINCE"}};

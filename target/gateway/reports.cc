@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "backend/base/log.h"
+#include "backend/base/version.h"
 #include "backend/volume/catalogue.h"
 #include "config/values.h"
-#include "backend/base/version.h"
 #include "target/gateway/gateway.h"
 
 namespace swiftness {
@@ -112,6 +112,9 @@ admin::StatusReport Gateway::status() const {
   for (const iscsi::PortalConfig& portal : server_->portals()) {
     config::Endpoint endpoint{portal.address, portal.port};
     out.portals.push_back({config::to_string(endpoint), portal.advertise, portal.group});
+  }
+  for (const auto& [name, store] : stores_) {
+    out.stores.push_back({name, store->objects->trouble()});
   }
   for (const auto& served : volumes_) out.volumes.push_back(report(*served));
   out.sessions = server_->sessions().size();

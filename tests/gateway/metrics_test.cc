@@ -29,6 +29,7 @@ StatusReport two_volumes() {
   other.name = "odd\"name\\";
   other.state = "attaching";
   status.volumes = {one, other};
+  status.stores = {{"cloud", "answered 403"}, {"here", ""}};
   return status;
 }
 
@@ -46,6 +47,7 @@ TEST(Metrics, OfTheGatewayAndOfEachVolume) {
         "swiftness_volume_online{volume=\"odd\\\"name\\\\\"} 0",
         "swiftness_volume_size_bytes{volume=\"vm-disk\"} 1099511627776",
         "swiftness_volume_unsafe_seconds{volume=\"vm-disk\"} 0.25",
+        "swiftness_store_up{store=\"cloud\"} 0", "swiftness_store_up{store=\"here\"} 1",
         "swiftness_volume_written_bytes_total{volume=\"vm-disk\"} 5"}) {
     EXPECT_TRUE(has_line(text, line)) << line << "\nis not in\n" << text;
   }

@@ -264,6 +264,26 @@ TEST_F(SwiftClientTest, ASwiftThatIsDownIsNotHammered) {
   EXPECT_GE(late, 25u);
 }
 
+TEST_F(SwiftClientTest, TroubleLastsUntilARequestIsAnswered) {
+  config_.deadline = 3s;
+  EXPECT_EQ(client().trouble(), "");
+  serve_ = [](const HttpRequest&) { return Reply{http_answer(403, {}, "not you")}; };
+  EXPECT_FALSE(ask().ok());
+  pass(1h);
+  EXPECT_THAT(client().trouble(), HasSubstr("answered 403"));
+  serve_ = [](const HttpRequest&) { return Reply{http_answer(503, {}, "no luck")}; };
+  EXPECT_FALSE(ask().ok());
+  pass(1h);
+  EXPECT_THAT(client().trouble(), HasSubstr("no luck"));
+  serve_ = [](const HttpRequest&) { return Reply{http_answer(404)}; };
+  EXPECT_FALSE(ask().ok());
+  EXPECT_EQ(client().trouble(), "") << "that is an answer";
+  log_in_ = [](const HttpRequest&) { return Reply{http_answer(401)}; };
+  serve_ = log_in_;
+  EXPECT_FALSE(ask().ok());
+  EXPECT_THAT(client().trouble(), HasSubstr("check user and key"));
+}
+
 TEST_F(SwiftClientTest, WhoMayNotAskIsToldWhatFailedTheOthers) {
   config_.deadline = 3s;
   serve_ = [](const HttpRequest&) { return Reply{http_answer(503, {}, "no luck"), 100ms}; };
