@@ -40,6 +40,7 @@ struct KeystoneName {
   std::string id;  // goes before the name
 
   bool empty() const noexcept { return name.empty() && id.empty(); }
+  const std::string& text() const noexcept { return id.empty() ? name : id; }  // for messages
   friend bool operator==(const KeystoneName&, const KeystoneName&) = default;
 };
 

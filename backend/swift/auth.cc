@@ -18,6 +18,11 @@ std::unique_ptr<Authenticator> authenticator(const std::string& url, const AuthV
 
 }  // namespace
 
+std::variant<Session, Failure> Authenticator::session(const HttpOutcome& outcome) const {
+  if (const auto* failure = std::get_if<HttpFailure>(&outcome)) return failure_of(*failure);
+  return session(std::get<HttpResponse>(outcome));
+}
+
 std::vector<std::unique_ptr<Authenticator>> make_authenticators(const SwiftStoreConfig& config) {
   std::vector<std::unique_ptr<Authenticator>> out;
   for (const std::string& url : config.auth_urls) {

@@ -27,6 +27,7 @@ class Authenticator {
   virtual ~Authenticator() = default;
   virtual HttpRequest request() const = 0;  // its deadline is the caller's to set
   virtual std::variant<Session, Failure> session(const HttpResponse& answer) const = 0;
+  std::variant<Session, Failure> session(const HttpOutcome& outcome) const;
   virtual std::string where() const = 0;  // "as user gw at http://...", for messages
 };
 

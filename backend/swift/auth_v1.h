@@ -16,6 +16,7 @@ class AuthV1 final : public Authenticator {
       : url_(std::move(url)), config_(std::move(config)), storage_url_(std::move(storage_url)) {}
 
   HttpRequest request() const override;
+  using Authenticator::session;
   std::variant<Session, Failure> session(const HttpResponse& answer) const override;
   std::string where() const override;
 

@@ -48,10 +48,6 @@ Json identity_of(const AuthV3Config& config) {
   CHECK(false);
 }
 
-const std::string& text_of(const KeystoneName& who) {
-  return who.id.empty() ? who.name : who.id;
-}
-
 // The text at `key`; empty when there is none.
 std::string text_at(const Json& object, const char* key) {
   if (!object.is_object()) return {};
@@ -204,11 +200,11 @@ std::variant<Session, Failure> AuthV3::session(const HttpResponse& answer) const
 std::string AuthV3::where() const {
   using enum AuthV3Config::Method;
   std::string who = "with a given token";
-  if (config_.method == password) who = "as user " + text_of(config_.user);
+  if (config_.method == password) who = "as user " + config_.user.text();
   if (config_.method == application_credential) {
-    who = "with application credential " + text_of(config_.application_credential);
+    who = "with application credential " + config_.application_credential.text();
   }
-  if (!config_.project.empty()) who += " for project " + text_of(config_.project);
+  if (!config_.project.empty()) who += " for project " + config_.project.text();
   return fmt::format("{} at {}", who, tokens_url_);
 }
 

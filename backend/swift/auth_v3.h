@@ -15,6 +15,7 @@ class AuthV3 final : public Authenticator {
   AuthV3(std::string url, AuthV3Config config, std::string storage_url);
 
   HttpRequest request() const override;
+  using Authenticator::session;
   std::variant<Session, Failure> session(const HttpResponse& answer) const override;
   std::string where() const override;
 

@@ -23,18 +23,14 @@ std::string user_of(const AuthV1Config& auth) {
   return auth.user;
 }
 
-std::string name_of(const KeystoneName& name) {
-  return name.id.empty() ? name.name : name.id;
-}
-
 std::string user_of(const AuthV3Config& auth) {
-  std::string who = name_of(auth.user);
+  std::string who = auth.user.text();
   if (auth.method == AuthV3Config::Method::token) who = "the owner of a token";
   if (auth.method == AuthV3Config::Method::application_credential) {
-    who = "application credential " + name_of(auth.application_credential);
+    who = "application credential " + auth.application_credential.text();
   }
   if (auth.project.empty()) return who;
-  return fmt::format("{}, project {}", who, name_of(auth.project));
+  return fmt::format("{}, project {}", who, auth.project.text());
 }
 
 uint64_t number(const HttpHeaders& headers, std::string_view name) {

@@ -98,7 +98,7 @@ asio::awaitable<void> StoreMeasurement::ranged_reads(std::string name, Buffer ch
     const uint64_t first = i * 2654435761u % places * kRangedBytes;  // here and there
     ProbeRequest get = box_.request("GET", name);
     get.attempts = 1;
-    get.headers.push_back({"Range", fmt::format("bytes={}-{}", first, first + kRangedBytes - 1)});
+    get.headers.push_back({"Range", range_header({first, kRangedBytes})});
     get.most_body = kRangedBytes;
     const size_t proxy = probe_.next_proxy();
     ProbeAnswer answer = co_await probe_.ask(proxy, std::move(get));

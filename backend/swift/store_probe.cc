@@ -19,9 +19,7 @@ constexpr size_t kTidiedAtOnce = 8;
 
 bool may_pass(const ProbeAnswer& answer) {
   if (const auto* failure = std::get_if<HttpFailure>(&answer.outcome)) {
-    using enum TransportFailure;
-    return failure->kind != tls && failure->kind != request && failure->kind != aborted &&
-           failure->kind != closed;
+    return failure_of(*failure).retriable;
   }
   const int status = answer.status();
   return (status >= 500 && status != 501) || status == 408 || status == 429 || status == 498;
@@ -67,12 +65,7 @@ Async<void> StoreProbe::log_in(std::vector<AuthFacts>& facts) {
     HttpOutcome outcome = co_await transport_->perform(std::move(request), transfer);
     under_way_.erase(transfer);
     fact.took = now() - began;
-    std::variant<Session, Failure> answer;
-    if (const auto* failed = std::get_if<HttpFailure>(&outcome)) {
-      answer = failure_of(*failed);
-    } else {
-      answer = authenticators_[i]->session(std::get<HttpResponse>(outcome));
-    }
+    const std::variant<Session, Failure> answer = authenticators_[i]->session(outcome);
     if (const auto* failed = std::get_if<Failure>(&answer)) {
       fact.failure = failed->reason;
       const std::string words =
@@ -119,8 +112,7 @@ asio::awaitable<ProbeAnswer> StoreProbe::ask(size_t proxy, ProbeRequest request)
 }
 
 asio::awaitable<ProbeAnswer> StoreProbe::ask_once(size_t proxy, ProbeRequest request) {
-  const std::string base =
-      proxies_[proxy] + session_.storage_url.substr(origin_of(session_.storage_url).size());
+  const std::string base = at_origin(proxies_[proxy], session_.storage_url);
   ProbeAnswer answer;
   answer.url = base;
   const std::string place = request.container + (request.name.empty() ? "" : "/") + request.name;
@@ -160,6 +152,12 @@ ProbeRequest CheckContainer::request(std::string method, std::string object) con
   request.name = std::move(object);
   request.attempts = 2;
   return request;
+}
+
+ProbeRequest CheckContainer::newest(std::string method, std::string object) const {
+  ProbeRequest read = request(std::move(method), std::move(object));
+  read.headers.push_back({"X-Newest", "true"});
+  return read;
 }
 
 asio::awaitable<ProbeAnswer> CheckContainer::create(std::string policy) {

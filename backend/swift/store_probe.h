@@ -106,6 +106,7 @@ class CheckContainer {
 
   const std::string& name() const noexcept { return name_; }
   ProbeRequest request(std::string method, std::string object) const;
+  ProbeRequest newest(std::string method, std::string object) const;  // with X-Newest
 
   asio::awaitable<ProbeAnswer> create(std::string policy);
   // A PUT (a COPY's target, too) is remembered, whatever is answered: it may be there.

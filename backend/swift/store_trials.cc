@@ -127,7 +127,7 @@ StoreTrials::Seen StoreTrials::ranged_read() {
   const uint64_t first = chunk_.size() / 3;
   const uint64_t length = std::min<uint64_t>(4096, chunk_.size() - first);
   ProbeRequest get = box_.request("GET", kChunk);
-  get.headers.push_back({"Range", fmt::format("bytes={}-{}", first, first + length - 1)});
+  get.headers.push_back({"Range", range_header({first, length})});
   get.most_body = chunk_.size() + kAnswerMargin;
   const size_t proxy = probe_.next_proxy();
   ProbeAnswer answer = co_await probe_.ask(proxy, std::move(get));
@@ -208,8 +208,7 @@ StoreTrials::Seen StoreTrials::creators() {
       if (!answer.good() && answer.status() != 412) co_return failed(answer);
     }
     facts.winners.push_back(winners);
-    ProbeRequest read = box_.request("GET", race.name);
-    read.headers.push_back({"X-Newest", "true"});
+    ProbeRequest read = box_.newest("GET", race.name);
     const size_t proxy = probe_.next_proxy();
     ProbeAnswer there = co_await probe_.ask(proxy, std::move(read));
     if (there.response() == nullptr) co_return failed(there);
@@ -247,8 +246,7 @@ StoreTrials::Seen StoreTrials::wrong_checksum() {
 StoreTrials::Seen StoreTrials::newest() {
   for (const size_t proxy : probe_.well()) {
     for (const char* method : {"GET", "HEAD"}) {
-      ProbeRequest request = box_.request(method, "once");
-      request.headers.push_back({"X-Newest", "true"});
+      ProbeRequest request = box_.newest(method, "once");
       ProbeAnswer answer = co_await probe_.ask(proxy, std::move(request));
       if (answer.status() != 200) co_return failed(answer);
     }
@@ -265,8 +263,7 @@ StoreTrials::Seen StoreTrials::overwrite() {
     ProbeAnswer made = co_await box_.put(writer, std::move(put));
     if (made.status() != 201) co_return failed(made);
     for (const size_t proxy : probe_.well()) {
-      ProbeRequest get = box_.request("GET", "fence");
-      get.headers.push_back({"X-Newest", "true"});
+      ProbeRequest get = box_.newest("GET", "fence");
       ProbeAnswer answer = co_await probe_.ask(proxy, std::move(get));
       if (answer.status() != 200) co_return failed(answer);
       if (same_data(answer.response()->body, last)) continue;
@@ -401,8 +398,7 @@ StoreTrials::Seen StoreTrials::remove() {
   const size_t proxy = probe_.next_proxy();
   ProbeAnswer answer = co_await box_.remove(proxy, "once");
   if (!answer.good()) co_return failed(answer);
-  ProbeRequest get = box_.request("GET", "once");
-  get.headers.push_back({"X-Newest", "true"});
+  ProbeRequest get = box_.newest("GET", "once");
   ProbeAnswer gone = co_await probe_.ask(proxy, std::move(get));
   if (gone.good()) co_return broken(answered(gone) + " for an object that was deleted");
   if (gone.status() != 404) co_return failed(gone);

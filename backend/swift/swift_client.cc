@@ -90,8 +90,7 @@ std::string SwiftClient::container_name(const std::string& container) const {
 // The account's URL at one of the proxies.
 std::string SwiftClient::base_url(const Session& session, size_t endpoint) const {
   if (config_.endpoints.empty()) return session.storage_url;
-  return config_.endpoints[endpoint] +
-         session.storage_url.substr(origin_of(session.storage_url).size());
+  return at_origin(config_.endpoints[endpoint], session.storage_url);
 }
 
 HttpRequest SwiftClient::to_http(const SwiftRequest& request, const Session& session,

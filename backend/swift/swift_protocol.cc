@@ -54,6 +54,10 @@ std::string origin_of(std::string_view url) {
   return std::string(url.substr(0, url.find('/', host)));
 }
 
+std::string at_origin(std::string_view origin, std::string_view url) {
+  return std::string(origin).append(url.substr(origin_of(url).size()));
+}
+
 std::optional<uint64_t> parse_size(std::string_view digits) {
   uint64_t value = 0;
   auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);

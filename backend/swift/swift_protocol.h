@@ -23,6 +23,8 @@ std::string escape_segment(std::string_view text);  // encodes '/' too: containe
 std::string resource_url(std::string_view storage_url, std::string_view container,
                          std::string_view object);
 std::string origin_of(std::string_view url);  // "https://host:port" of it
+// The same resource at another origin: the account at another of the cluster's proxies.
+std::string at_origin(std::string_view origin, std::string_view url);
 
 struct ContentRange {
   uint64_t first = 0;

@@ -87,11 +87,7 @@ asio::awaitable<std::variant<Session, Failure>> TokenCache::ask() {
     // The last one may take what is left; each other one leaves something to those that follow.
     request.deadline = now() + (deadline - now()) / static_cast<int>(services_.size() - i);
     HttpOutcome outcome = co_await transport_->perform(std::move(request));
-    if (auto* no_answer = std::get_if<HttpFailure>(&outcome)) {
-      answer = failure_of(*no_answer);
-    } else {
-      answer = service.session(std::get<HttpResponse>(outcome));
-    }
+    answer = service.session(outcome);
     auto* failure = std::get_if<Failure>(&answer);
     if (failure == nullptr) {
       log::debug("log-in {}: token received, storage at {}", service.where(),

@@ -32,11 +32,11 @@ Error offline(DeviceState state) {
   }
 }
 
-Error given_up() {
+}  // namespace
+
+Error Volume::given_up() {
   return Error(ErrorCode::cancelled, "given up before it took effect");
 }
-
-}  // namespace
 
 Volume::Volume(Executor executor, ObjectStore& store, VolumeDescriptor descriptor,
                VolumeOptions options)
@@ -519,12 +519,16 @@ Async<void> Volume::unmap(std::vector<BlockRange> ranges, TicketPtr ticket) {
 
 // ---- sealing and uploading ---------------------------------------------------------------------
 
+SealContext Volume::next_in_log(LogPosition first, uint64_t positions) const {
+  return {objects_.uuid(), era_,     uploader_.newest().next(), last_hash_, uploader_.frontier(),
+          first,           positions};
+}
+
 // What of the builder was overwritten meanwhile is left out: a chunk is there as a whole or not, so
 // nobody can see the difference.
 void Volume::seal() {
   CHECK(!builder_.empty());
-  SealContext context{objects_.uuid(),      era_,           uploader_.newest().next(), last_hash_,
-                      uploader_.frontier(), builder_first_, builder_.positions()};
+  const SealContext context = next_in_log(builder_first_, builder_.positions());
   std::vector<Trim> trims;
   std::vector<ChunkPart> parts;
   parts.reserve(builder_.entries().size());
@@ -577,9 +581,7 @@ std::optional<Sequence> Volume::seal_moved(std::vector<ChunkPart> parts) {
   });
   if (parts.empty()) return std::nullopt;
   const LogPosition next = builder_.empty() ? position_.next() : builder_first_;
-  SealContext context{
-      objects_.uuid(), era_, uploader_.newest().next(), last_hash_, uploader_.frontier(), next, 0};
-  SealedChunk chunk = assemble_chunk(context, {}, std::move(parts));
+  SealedChunk chunk = assemble_chunk(next_in_log(next, 0), {}, std::move(parts));
   chunk.opened_at = now();
   send(std::move(chunk));
   if (snapshot_wanted_ && builder_.empty()) take_snapshot();

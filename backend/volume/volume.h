@@ -212,6 +212,7 @@ class Volume final : public BlockDevice {
   Async<void> verify_ownership();
   Async<void> verify_ownership_once();
 
+  static Error given_up();
   void seal();
   void seal_if_due();
   Task seal_when_idle();
@@ -219,6 +220,8 @@ class Volume final : public BlockDevice {
   void on_upload_progress(uint64_t released_bytes);
 
   std::optional<Sequence> seal_moved(std::vector<ChunkPart> parts);
+  // Where the next chunk stands in the log; it holds so many log positions from `first` on.
+  SealContext next_in_log(LogPosition first, uint64_t positions) const;
   void send(SealedChunk chunk);
 
   bool checkpoint_due() const;

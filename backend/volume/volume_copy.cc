@@ -57,10 +57,7 @@ Async<void> Volume::share(SectorRange from, Sector to, TicketPtr ticket) {
       trims.push_back({first, piece.sectors});
     }
   }
-  const SealContext context{
-      objects_.uuid(),  era_, uploader_.newest().next(), last_hash_, uploader_.frontier(),
-      position_.next(), 0};
-  SealedChunk chunk = assemble_copy(context, trims, parts);
+  SealedChunk chunk = assemble_copy(next_in_log(position_.next(), 0), trims, parts);
   chunk.opened_at = now();
   send(std::move(chunk));
   for (const Trim& trim : trims) mapping_->map.erase(trim.first, trim.sectors);

@@ -41,9 +41,7 @@ Async<void> Volume::find_room(SectorRange sectors, TicketPtr ticket) {
   while (!is_within_quota(sectors)) {
     Result<void> online = check_online();
     if (!online) co_return online;
-    if (ticket && ticket->cancelled) {
-      co_return Error(ErrorCode::cancelled, "given up before it took effect");
-    }
+    if (ticket && ticket->cancelled) co_return given_up();
     Result<std::vector<ExtentMap::Piece>> known = co_await look_up(sectors);
     if (!known) co_return known.error();
     if (is_within_quota(sectors)) break;

@@ -14,6 +14,13 @@ class Tokens : public CopyTest {
     return begin(command(copy_out(0x11, list.size(), 78), list.size(), nexus_, lun),
                  BufferList(Buffer::copy_of(list)));
   }
+  // So much time, with all that happens at its beginning and its end.
+  void pass(VirtualClock& clock, int seconds) {
+    asio::co_spawn(io_, sleep_for(std::chrono::seconds(seconds)), [](std::exception_ptr) {});
+    turn();
+    ASSERT_TRUE(clock.advance());
+    turn();
+  }
 };
 
 TEST_F(Tokens, CopyFromOneUnitToAnother) {
@@ -168,17 +175,11 @@ TEST_F(Tokens, ExpireWhenNobodyUsesThem) {
   VirtualClock clock;
   start_all();
   const RodTokenData token = populate(0, {{0, 8}}, 100);
-  const auto pass = [&](int seconds) {
-    asio::co_spawn(io_, sleep_for(std::chrono::seconds(seconds)), [](std::exception_ptr) {});
-    turn();
-    ASSERT_TRUE(clock.advance());
-    turn();
-  };
-  pass(90);
+  pass(clock, 90);
   EXPECT_EQ(write_using(token, 1, {{0, 8}}), kGood);
-  pass(90);
+  pass(clock, 90);
   EXPECT_EQ(write_using(token, 1, {{0, 8}}), kGood) << "it was used meanwhile";
-  pass(101);
+  pass(clock, 101);
   EXPECT_EQ(write_using(token, 1, {{0, 8}}), "05/23/07");
 }
 
@@ -239,10 +240,7 @@ TEST_F(Tokens, WhatDoesNotFitIntoItsTimeIsLeftOver) {
   const RodTokenData token = populate(1, {{0, 10 * mebibyte}});
   other_.hang();
   auto copying = begin_write(token, 2, {{0, 10 * mebibyte / 8}});
-  asio::co_spawn(io_, sleep_for(std::chrono::seconds(4)), [](std::exception_ptr) {});
-  turn();
-  ASSERT_TRUE(clock.advance());
-  turn();
+  pass(clock, 4);
   other_.release();
   turn();
   ASSERT_TRUE(copying->done());
@@ -263,10 +261,7 @@ TEST_F(Tokens, ManySmallRangesKeepToTheTimeToo) {
   const RodTokenData token = populate(1, ranges);
   other_.hang();
   auto copying = begin_write(token, 0, {{0, 64}});
-  asio::co_spawn(io_, sleep_for(std::chrono::seconds(4)), [](std::exception_ptr) {});
-  turn();
-  ASSERT_TRUE(clock.advance());
-  turn();
+  pass(clock, 4);
   other_.release();
   turn();
   ASSERT_TRUE(copying->done());
