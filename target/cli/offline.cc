@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/io_context.hpp>
 #include <functional>
 
-#include "backend/base/gate.h"
 #include "backend/store_config.h"
 #include "backend/volume/catalogue.h"
+#include "target/cli/wait.h"
 
 namespace swiftness::cli {
 namespace {
@@ -17,22 +16,11 @@ template <class T>
 using Question = std::function<Async<T>(ObjectStore&)>;
 
 template <class T>
-Task ask(Question<T> question, ObjectStore& store, Result<T>& answer) {
-  Async<T> asked = question(store);
-  Result<T> got = co_await std::move(asked);
-  answer = std::move(got);
-}
-
-template <class T>
 Result<T> ask_store(const StoreConfig& config, Question<T> question) {
   asio::io_context io(1);
   Result<std::unique_ptr<ObjectStore>> store = open_store(config, io.get_executor());
   if (!store) return store.error();
-  Result<T> answer = Error(ErrorCode::unavailable, "no answer");
-  Gate gate(io.get_executor());
-  gate.spawn("question", ask<T>(std::move(question), **store, answer));
-  io.run();
-  return answer;
+  return wait_for<T>(io, question(**store));
 }
 
 admin::VolumeReport report_of(const VolumeDescriptor& volume, const std::string& store,

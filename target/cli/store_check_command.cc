@@ -3,19 +3,18 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "backend/base/gate.h"
 #include "backend/swift/store_check.h"
 #include "backend/volume/format.h"
 #include "backend/volume/names.h"
 #include "target/cli/failure.h"
 #include "target/cli/store_check_report.h"
 #include "target/cli/table.h"
+#include "target/cli/wait.h"
 
 namespace swiftness::cli {
 namespace {
@@ -95,12 +94,11 @@ class Interruption {
   bool stopping_ = false;
 };
 
-Task carry_out(StoreCheck& check, CheckLine& line, Interruption& interruption,
-               Result<StoreFacts>& answer) {
+Async<StoreFacts> carry_out(StoreCheck& check, CheckLine& line, Interruption& interruption) {
   const StoreCheck::Progress progress = [&line](const StoreCheckProgress& at) { line.show(at); };
-  Result<StoreFacts> got = co_await check.run(progress);
-  answer = std::move(got);
+  Result<StoreFacts> facts = co_await check.run(progress);
   interruption.cancel();
+  co_return facts;
 }
 
 }  // namespace
@@ -123,9 +121,7 @@ int store_check(const Common& common, const StoreRequest& request) {
   CheckLine line;
   {
     Interruption interruption(io, **check, line);
-    Gate gate(io.get_executor());
-    gate.spawn("store check", carry_out(**check, line, interruption, facts));
-    io.run();
+    facts = wait_for<StoreFacts>(io, carry_out(**check, line, interruption));
   }
   line.clear();
   if (!facts) return fail(facts.error());

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <boost/asio/io_context.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -12,10 +11,10 @@
 #include <nlohmann/json.hpp>
 #include <variant>
 
-#include "backend/base/gate.h"
 #include "config/config.h"
 #include "target/cli/failure.h"
 #include "target/cli/table.h"
+#include "target/cli/wait.h"
 
 namespace swiftness::cli {
 namespace {
@@ -35,13 +34,6 @@ int failed_with(int error, const std::string& what) {
 template <class T>
 using StoreCall = std::function<Async<T>(SwiftAccount&)>;
 
-template <class T>
-Task answer_to(StoreCall<T> question, SwiftAccount& account, Result<T>& answer) {
-  Async<T> asked = question(account);
-  Result<T> got = co_await std::move(asked);
-  answer = std::move(got);
-}
-
 // Asks the store meant, and gives what it answers to `show`, which returns the exit code.
 template <class T, class Show>
 int ask_swift(const Common& common, const StoreRequest& request, StoreCall<T> question, Show show) {
@@ -51,10 +43,7 @@ int ask_swift(const Common& common, const StoreRequest& request, StoreCall<T> qu
   Result<std::unique_ptr<SwiftAccount>> account =
       SwiftAccount::open(std::get<SwiftStoreConfig>(std::move(config)), io.get_executor());
   if (!account) return fail(account.error());
-  Result<T> answer = Error(ErrorCode::unavailable, "no answer");
-  Gate gate(io.get_executor());
-  gate.spawn("store command", answer_to<T>(std::move(question), **account, answer));
-  io.run();
+  Result<T> answer = wait_for<T>(io, question(**account));
   if (!answer) return fail(answer.error());
   return show(answer);
 }
