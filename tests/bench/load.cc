@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -426,6 +427,7 @@ int load(const Options& options) {
 }  // namespace swiftness::test
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // libiscsi writes to connections that have just been lost
   swiftness::test::Options options;
   CLI::App app("Loads one logical unit of an iSCSI target; overwrites its beginning.");
   app.add_option("url", options.url, "iscsi://HOST:PORT/IQN/LUN")->required();

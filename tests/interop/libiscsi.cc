@@ -176,6 +176,7 @@ std::string Answer::outcome() const {
 
 Initiator::Initiator(const GatewayProcess& gateway, const InitiatorOptions& options)
     : context_(iscsi_create_context(options.name.c_str())) {
+  signal(SIGPIPE, SIG_IGN);  // libiscsi writes to connections that have just been lost
   iscsi_set_isid_oui(context_, 1, static_cast<uint32_t>(options.port));
   iscsi_set_targetname(context_, std::string(options.target).c_str());
   iscsi_set_session_type(context_, ISCSI_SESSION_NORMAL);

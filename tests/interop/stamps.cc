@@ -27,6 +27,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -632,6 +633,7 @@ int stamps(const Options& options) {
 }  // namespace swiftness::test
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // libiscsi writes to connections that have just been lost
   swiftness::test::Options options;
   CLI::App app("Writes stamped blocks to a logical unit, and tells what must be there later.");
   app.add_option("url", options.url, "iscsi://HOST:PORT/IQN/LUN")->required();
