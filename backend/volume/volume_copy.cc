@@ -59,13 +59,14 @@ Async<void> Volume::share(SectorRange from, Sector to, TicketPtr ticket) {
   }
   SealedChunk chunk = assemble_copy(next_in_log(position_.next(), 0), trims, parts);
   chunk.opened_at = now();
-  send(std::move(chunk));
+  // The map has it before the log does: a checkpoint may begin with this chunk.
   for (const Trim& trim : trims) mapping_->map.erase(trim.first, trim.sectors);
   for (const SharedPart& part : parts) {
     mapping_->map.assign(part.first, part.sectors, part.source);
     mapping_->ledger.share(part.source.chunk);
     collector_->share(part.source.chunk, part.first, part.sectors);
   }
+  send(std::move(chunk));
   if (snapshot_wanted_) take_snapshot();
   co_return Result<void>();
 }

@@ -114,6 +114,19 @@ TEST_F(CopyTest, SurvivesACrash) {
   expect_model();
 }
 
+TEST_F(CopyTest, ACheckpointThatBeginsWithItHasIt) {
+  checkpoint_every_ = 1;
+  attach();
+  write(0, 300);
+  ASSERT_TRUE(gateway_->flush().ok());
+  pass(std::chrono::seconds(10));  // everything is merged: the checkpoint finds nothing to prepare
+  copy(0, 1000, 300);
+  pass(std::chrono::seconds(10));
+  gateway_->crash();
+  attach();
+  expect_model();
+}
+
 TEST_F(CopyTest, OfAFencedGatewayIsNotAnswered) {
   attach();
   write(0, 300);
