@@ -13,6 +13,7 @@ struct Counts {
   uint64_t crashes = 0;
   uint64_t power_cuts = 0;  // among these
   uint64_t commands = 0;    // answered with success
+  uint64_t copies = 0;      // among these
   uint64_t cancelled = 0;
   uint64_t flushes = 0;  // and forced writes, answered with success
   uint64_t reads = 0;
@@ -28,6 +29,7 @@ struct Counts {
     crashes += other.crashes;
     power_cuts += other.power_cuts;
     commands += other.commands;
+    copies += other.copies;
     cancelled += other.cancelled;
     flushes += other.flushes;
     reads += other.reads;

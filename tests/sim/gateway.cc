@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tests/sim/pieces.h"
+
 namespace swiftness::sim {
 namespace {
 
@@ -38,24 +40,62 @@ Buffer contents(const Shape& shape, Piece piece, Tag tag) {
   return data;
 }
 
-// The tag of each sector. An Error: one is torn, or of another place.
-Result<Disk> tags_of(const Shape& shape, Piece piece, const BufferList& data) {
-  Disk tags(piece.count);
+// Where the data of each sector come from. An Error: one is torn.
+Result<Copies::Origins> origins_of(Piece piece, const BufferList& data) {
+  Copies::Origins origins(piece.count);
   const Buffer flat = data.flatten();
   for (uint64_t i = 0; i < piece.count; ++i) {
     const std::byte* sector = flat.data() + i * kSectorBytes;
     uint64_t words[2];
     std::memcpy(words, sector, sizeof(words));
-    tags[i] = words[1];
-    bool sound = words[0] == (words[1] == 0 ? 0 : shape.address(piece.first + i));
-    for (size_t n = sizeof(words); n < kSectorBytes && sound; n += sizeof(words)) {
-      sound = std::memcmp(sector + n, words, sizeof(words)) == 0;
+    origins[i] = {words[0], words[1]};
+    for (size_t n = sizeof(words); n < kSectorBytes; n += sizeof(words)) {
+      if (std::memcmp(sector + n, words, sizeof(words)) == 0) continue;
+      return Error(ErrorCode::invalid,
+                   fmt::format("sector {} (tag {}) is torn", piece.first + i, words[1]));
     }
-    if (sound) continue;
-    return Error(ErrorCode::invalid, fmt::format("sector {} (tag {}) is torn or of another place",
-                                                 piece.first + i, tags[i]));
+  }
+  return origins;
+}
+
+// The tag of each sector, of the write or the copy that brought it there. An Error: one is of
+// another place.
+Result<Disk> tags_of(const World& world, Piece piece, const Copies::Origins& origins) {
+  Disk tags(piece.count);
+  for (uint64_t i = 0; i < piece.count; ++i) {
+    const uint64_t sector = piece.first + i;
+    const Copies::Origin& origin = origins[i];
+    const bool zeros = origin.tag == 0 && origin.address == 0;
+    if (zeros || (origin.tag != 0 && origin.address == world.shape.address(sector))) {
+      tags[i] = origin.tag;
+    } else if (std::optional<Tag> copy = world.copies.who_brought(origin, sector)) {
+      tags[i] = *copy;
+    } else {
+      return Error(ErrorCode::invalid, fmt::format("sector {} (tag {}) is of another place, {}",
+                                                   sector, origin.tag, origin.address));
+    }
   }
   return tags;
+}
+
+Result<Disk> tags_of(const World& world, Piece piece, const BufferList& data) {
+  Result<Copies::Origins> origins = origins_of(piece, data);
+  if (!origins) return origins.error();
+  return tags_of(world, piece, *origins);
+}
+
+bool all_zeros(const Copies::Origins& origins) {
+  return std::ranges::all_of(origins, [](const auto& origin) { return origin.tag == 0; });
+}
+
+// Could one tell that this copy brought them there, and nothing before it?
+bool would_be_told(const World& world, const Copies::Origins& origins, Piece to) {
+  for (uint64_t i = 0; i < to.count; ++i) {
+    const uint64_t sector = to.first + i;
+    if (origins[i].tag == 0 || origins[i].address == world.shape.address(sector)) return false;
+    if (world.copies.who_brought(origins[i], sector)) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -84,6 +124,8 @@ struct Gateway::Process {
   Volume volume;
   AsyncEvent changed;
   Gate clients;
+  Pieces changing;  // by commands under way
+  Pieces copied;    // from: nobody changes these meanwhile
   const VolumeOptions options;
   const Workload workload;
   ForceId force = 0;
@@ -271,7 +313,7 @@ asio::awaitable<bool> Gateway::begin_life() {
     const Piece piece{image.size(), world_.shape.stripe_sectors};
     Result<BufferList> data = co_await process.volume.read(blocks_of(piece));
     if (data) {
-      Result<Disk> tags = tags_of(world_.shape, piece, *data);
+      Result<Disk> tags = tags_of(world_, piece, *data);
       if (!tags) {
         world_.fail(name_ + " begins with an image of which " + tags.error().message());
         co_return false;
@@ -325,6 +367,8 @@ Task Gateway::client(uint32_t number) {
       co_await write_once();
     } else if (dice < 65) {
       co_await unmap_once();
+    } else if (dice < 70 && process.workload.copies) {
+      co_await copy_once();
     } else if (dice < 80) {
       co_await flush_once();
     } else if (dice < 97) {
@@ -341,9 +385,10 @@ Task Gateway::client(uint32_t number) {
 // One block is written again and again, so that checkpoints go on; nothing else is asked for.
 Task Gateway::settle() {
   constexpr int kMostRounds = 150;
+  const Piece block{0, world_.block_size / kSectorBytes};
   std::string too_much = "it was not looked at";
   for (int i = 0; i < kMostRounds && serving() && !too_much.empty(); ++i) {
-    co_await write_to(Piece{0, world_.block_size / kSectorBytes});
+    if (!process_->copied.touch(block)) co_await write_to(block);
     co_await flush_once();
     co_await sleep_for(seconds(5));
     too_much = too_much_space();
@@ -457,7 +502,8 @@ bool Gateway::ended(Life& life, Life::CommandId command, const Result<void>& don
 }
 
 Task Gateway::write_once() {
-  return write_to(some_piece(process_->workload.largest_write));
+  const Piece piece = some_piece(process_->workload.largest_write);
+  if (!process_->copied.touch(piece)) co_await write_to(piece);
 }
 
 Task Gateway::write_to(Piece piece) {
@@ -469,6 +515,7 @@ Task Gateway::write_to(Piece piece) {
   const Durability durability = forced ? Durability::flushed : Durability::acknowledged;
   const std::optional<Grade> promised = grade(durability);
   BufferList data(contents(world_.shape, piece, tag));
+  const Pieces::Hold changing(process.changing, {piece});
   const Life::CommandId id = life->issue({piece}, tag, world_.oracle.next_moment());
   world_.trace.note("{}: command {} writes {} to {}+{}{}", name_, id, tag, piece.first, piece.count,
                     forced ? ", forced" : "");
@@ -503,6 +550,9 @@ Task Gateway::unmap_once() {
       ranges.push_back(blocks_of(pieces.back()));
     }
   }
+  auto copied = [&](const Piece& piece) { return process.copied.touch(piece); };
+  if (std::ranges::any_of(pieces, copied)) co_return;
+  const Pieces::Hold changing(process.changing, pieces);
   const TicketPtr ticket = some_ticket();
   const Life::CommandId id = life->issue(pieces, 0, world_.oracle.next_moment());
   world_.trace.note("{}: command {} unmaps {} ranges from {}+{} on", name_, id, pieces.size(),
@@ -510,6 +560,41 @@ Task Gateway::unmap_once() {
   const std::optional<Grade> promised = grade(Durability::acknowledged);
   Result<void> done = co_await process.volume.unmap(std::move(ranges), ticket);
   (void)ended(*life, id, done, ticket, promised);
+}
+
+// Nobody else changes the source meanwhile, so that it is known what the target has to show. What
+// could be taken for something older is written anew first.
+Task Gateway::copy_once() {
+  Process& process = *process_;
+  const std::shared_ptr<Life> life = process.life;
+  Piece from = some_piece(process.workload.largest_write);
+  const Piece to = some_piece(from.count);
+  from.count = to.count;
+  if (overlap(from, to) || process.copied.touch(to)) co_return;
+  if (process.changing.touch(from) || process.copied.touch(from)) co_return;
+  const Pieces::Hold copied(process.copied, {from});
+  const Pieces::Hold changing(process.changing, {to});
+  std::optional<Copies::Origins> origins = co_await look_at(from);
+  if (origins && !all_zeros(*origins) && !would_be_told(world_, *origins, to)) {
+    co_await write_to(from);
+    origins = co_await look_at(from);
+  }
+  if (!origins || !serving()) co_return;
+  const bool zeros = all_zeros(*origins);
+  if (!zeros && !would_be_told(world_, *origins, to)) co_return;
+  const Tag tag = zeros ? 0 : world_.oracle.next_tag();
+  if (!zeros) world_.copies.brought(*origins, to, tag);
+  const TicketPtr ticket = some_ticket();
+  const Life::CommandId id = life->issue({to}, tag, world_.oracle.next_moment());
+  world_.trace.note("{}: command {} copies {}+{} to {}, {}", name_, id, from.first, from.count,
+                    to.first, tag);
+  const Lba target = blocks_of(to).first;
+  Result<void> done = co_await process.volume.copy(blocks_of(from), target, ticket);
+  if (!done && done.error().code() != ErrorCode::cancelled) {  // it reads, which may fail
+    world_.trace.note("{}: command {} fails: {}", name_, id, done.error().message());
+    co_return;
+  }
+  if (ended(*life, id, done, ticket, Grade::store)) ++world_.counts.copies;
 }
 
 Task Gateway::flush_once() {
@@ -529,9 +614,13 @@ Task Gateway::flush_once() {
 }
 
 Task Gateway::read_once() {
+  (void)co_await look_at(some_piece(world_.shape.stripe_sectors));
+}
+
+// Reads, and lets it be judged. Nothing: it could not be read.
+asio::awaitable<std::optional<Copies::Origins>> Gateway::look_at(Piece piece) {
   Process& process = *process_;
   const std::shared_ptr<Life> life = process.life;
-  const Piece piece = some_piece(world_.shape.stripe_sectors);
   const Moment issued = world_.oracle.next_moment();
   Result<BufferList> data = co_await process.volume.read(blocks_of(piece));
   const Moment answered = world_.oracle.next_moment();
@@ -541,16 +630,18 @@ Task Gateway::read_once() {
     if (data.error().code() == ErrorCode::corrupt && !world_.corruption_expected) {
       world_.fail(name_ + ": a read found damage: " + data.error().message());
     }
-    co_return;
+    co_return std::nullopt;
   }
-  Result<Disk> tags = tags_of(world_.shape, piece, *data);
+  Result<Copies::Origins> origins = origins_of(piece, *data);
+  Result<Disk> tags = origins ? tags_of(world_, piece, *origins) : origins.error();
   if (!tags) {
     world_.fail(fmt::format("{}: a read of {}+{}: {}", name_, piece.first, piece.count,
                             tags.error().message()));
-    co_return;
+    co_return std::nullopt;
   }
   ++world_.counts.reads;
   world_.judge(life->judge_read(piece, *tags, issued, answered));
+  co_return std::move(*origins);
 }
 
 Task Gateway::prefetch_once() {

@@ -33,6 +33,7 @@ struct Workload {
   double long_pause = 0.02;                        // so long that everything idles
   double forced = 0.1;                             // of the writes
   double cancelled = 0.05;                         // of all commands
+  bool copies = false;                             // some of them
   bool settles = false;  // afterwards the space in use has to come down to what is due
 };
 
@@ -89,8 +90,10 @@ class Gateway final : public BlockDeviceObserver {
   Task write_once();
   Task write_to(Piece piece);
   Task unmap_once();
+  Task copy_once();
   Task flush_once();
   Task read_once();
+  asio::awaitable<std::optional<Copies::Origins>> look_at(Piece piece);
   Task prefetch_once();
   Task settle();
   std::string too_much_space() const;

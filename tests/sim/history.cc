@@ -120,6 +120,7 @@ Workload random_workload(Chance& chance, const World& world) {
     workload.commands += 40;
     workload.pause *= 2;
   }
+  workload.copies = chance.one_in(2);
   workload.largest_write = 1 + chance.below(world.shape.stripe_sectors);
   return workload;
 }

@@ -100,12 +100,12 @@ TEST_F(Simulation, EveryHistoryIsAsItShouldBe) {
   std::printf(
       "%s\n",
       fmt::format("{} histories: {} steps, {:.1f} hours of virtual time, {} lives, {} by force, {} "
-                  "refused, {} fenced, {} crashes, {} power cuts, {} commands, {} cancelled, {} "
-                  "flushes, {} reads, {} deletes, {} settled, {} requests",
+                  "refused, {} fenced, {} crashes, {} power cuts, {} commands, {} copies, {} "
+                  "cancelled, {} flushes, {} reads, {} deletes, {} settled, {} requests",
                   histories, steps, virtual_seconds / 3600, counts.lives, counts.forced,
                   counts.refused, counts.fenced, counts.crashes, counts.power_cuts, counts.commands,
-                  counts.cancelled, counts.flushes, counts.reads, counts.deletes, counts.settled,
-                  counts.requests)
+                  counts.copies, counts.cancelled, counts.flushes, counts.reads, counts.deletes,
+                  counts.settled, counts.requests)
           .c_str());
 }
 

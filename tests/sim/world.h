@@ -7,6 +7,7 @@
 
 #include "backend/base/random.h"
 #include "backend/volume/catalogue.h"
+#include "tests/sim/copies.h"
 #include "tests/sim/counts.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
@@ -88,6 +89,7 @@ class World {
   const Shape shape;
   const bool duel;
   Oracle oracle{shape.sectors()};
+  Copies copies;
   VolumeDescriptor descriptor;
   const uint32_t block_size;
   const bool journals;
