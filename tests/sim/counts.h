@@ -17,6 +17,7 @@ struct Counts {
   uint64_t cancelled = 0;
   uint64_t flushes = 0;  // and forced writes, answered with success
   uint64_t reads = 0;
+  uint64_t grown = 0;
   uint64_t settled = 0;   // space in use came down to what is due
   uint64_t deletes = 0;   // of objects
   uint64_t requests = 0;  // that reached a proxy
@@ -33,6 +34,7 @@ struct Counts {
     cancelled += other.cancelled;
     flushes += other.flushes;
     reads += other.reads;
+    grown += other.grown;
     settled += other.settled;
     deletes += other.deletes;
     requests += other.requests;

@@ -3,8 +3,8 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include <algorithm>
-#include <cstring>
 
+#include "tests/sim/contents.h"
 #include "tests/sim/pieces.h"
 
 namespace swiftness::sim {
@@ -25,77 +25,6 @@ SwiftTuning store_tuning() {
   SwiftTuning tuning;
   tuning.pool_threads = 0;
   return tuning;
-}
-
-// Each sector is full of its address and its tag.
-Buffer contents(const Shape& shape, Piece piece, Tag tag) {
-  Buffer data = Buffer::allocate(piece.count * kSectorBytes);
-  std::byte* at = data.writable().data();
-  for (uint64_t i = 0; i < piece.count; ++i) {
-    const uint64_t words[2] = {shape.address(piece.first + i), tag};
-    for (size_t n = 0; n < kSectorBytes; n += sizeof(words), at += sizeof(words)) {
-      std::memcpy(at, words, sizeof(words));
-    }
-  }
-  return data;
-}
-
-// Where the data of each sector come from. An Error: one is torn.
-Result<Copies::Origins> origins_of(Piece piece, const BufferList& data) {
-  Copies::Origins origins(piece.count);
-  const Buffer flat = data.flatten();
-  for (uint64_t i = 0; i < piece.count; ++i) {
-    const std::byte* sector = flat.data() + i * kSectorBytes;
-    uint64_t words[2];
-    std::memcpy(words, sector, sizeof(words));
-    origins[i] = {words[0], words[1]};
-    for (size_t n = sizeof(words); n < kSectorBytes; n += sizeof(words)) {
-      if (std::memcmp(sector + n, words, sizeof(words)) == 0) continue;
-      return Error(ErrorCode::invalid,
-                   fmt::format("sector {} (tag {}) is torn", piece.first + i, words[1]));
-    }
-  }
-  return origins;
-}
-
-// The tag of each sector, of the write or the copy that brought it there. An Error: one is of
-// another place.
-Result<Disk> tags_of(const World& world, Piece piece, const Copies::Origins& origins) {
-  Disk tags(piece.count);
-  for (uint64_t i = 0; i < piece.count; ++i) {
-    const uint64_t sector = piece.first + i;
-    const Copies::Origin& origin = origins[i];
-    const bool zeros = origin.tag == 0 && origin.address == 0;
-    if (zeros || (origin.tag != 0 && origin.address == world.shape.address(sector))) {
-      tags[i] = origin.tag;
-    } else if (std::optional<Tag> copy = world.copies.who_brought(origin, sector)) {
-      tags[i] = *copy;
-    } else {
-      return Error(ErrorCode::invalid, fmt::format("sector {} (tag {}) is of another place, {}",
-                                                   sector, origin.tag, origin.address));
-    }
-  }
-  return tags;
-}
-
-Result<Disk> tags_of(const World& world, Piece piece, const BufferList& data) {
-  Result<Copies::Origins> origins = origins_of(piece, data);
-  if (!origins) return origins.error();
-  return tags_of(world, piece, *origins);
-}
-
-bool all_zeros(const Copies::Origins& origins) {
-  return std::ranges::all_of(origins, [](const auto& origin) { return origin.tag == 0; });
-}
-
-// Could one tell that this copy brought them there, and nothing before it?
-bool would_be_told(const World& world, const Copies::Origins& origins, Piece to) {
-  for (uint64_t i = 0; i < to.count; ++i) {
-    const uint64_t sector = to.first + i;
-    if (origins[i].tag == 0 || origins[i].address == world.shape.address(sector)) return false;
-    if (world.copies.who_brought(origins[i], sector)) return false;
-  }
-  return true;
 }
 
 }  // namespace
@@ -327,6 +256,25 @@ asio::awaitable<bool> Gateway::begin_life() {
     if (!serving()) co_return false;  // taken away again, unseen
     co_await sleep_for(milliseconds(200));
   }
+  for (uint64_t i = 0; i < kRecords;) {
+    Result<Bytes> record = co_await process.volume.load_metadata(MetadataKey(i));
+    if (record) {
+      Result<Tag> tag = tag_of(*record);
+      if (!tag) {
+        world_.fail(name_ + " begins with an image of which " + tag.error().message());
+        co_return false;
+      }
+      image.push_back(*tag);
+      ++i;
+      continue;
+    }
+    if (record.error().code() == ErrorCode::corrupt && !world_.corruption_expected) {
+      world_.fail(name_ + " cannot read its records: " + record.error().message());
+    }
+    if (!serving()) co_return false;
+    co_await sleep_for(milliseconds(200));
+  }
+  world_.judge(world_.growth.found(epoch, process.volume.status().usage.capacity.value()));
   // Even when it has been fenced meanwhile: what it read is what its epoch began with.
   end_force();
   epoch_ = epoch;
@@ -369,12 +317,18 @@ Task Gateway::client(uint32_t number) {
       co_await unmap_once();
     } else if (dice < 70 && process.workload.copies) {
       co_await copy_once();
-    } else if (dice < 80) {
+    } else if (dice < 78) {
       co_await flush_once();
+    } else if (dice < 80) {
+      co_await store_record_once();
+    } else if (dice < 81) {
+      co_await load_record_once();
     } else if (dice < 97) {
       co_await read_once();
-    } else {
+    } else if (dice < 99 || !process.workload.grows) {
       co_await prefetch_once();
+    } else {
+      co_await grow_once();
     }
   }
   if (process.workload.settles && number == 0) co_await settle();
@@ -648,6 +602,57 @@ Task Gateway::prefetch_once() {
   Result<Prefetched> done =
       co_await process_->volume.prefetch(blocks_of(some_piece(world_.shape.stripe_sectors)));
   if (!done) world_.trace.note("{}: prefetch: {}", name_, done.error().message());
+}
+
+Task Gateway::grow_once() {
+  Process& process = *process_;
+  const VolumeStatus before = process.volume.status();
+  const ByteCount size = before.usage.capacity + ByteCount((1 + chance_.below(4)) << 25);
+  world_.growth.asked(size.value());
+  Result<void> done = co_await process.volume.grow(size);
+  world_.trace.note("{}: growing to {}: {}", name_, size.value(),
+                    done ? "done" : done.error().message());
+  if (done) {
+    ++world_.counts.grown;
+    world_.judge(world_.growth.grown(before.epoch, size.value()));
+  } else if (serving()) {
+    world_.fail("the disk did not grow while the volume was online: " + done.error().message());
+  }
+}
+
+Task Gateway::store_record_once() {
+  Process& process = *process_;
+  const std::shared_ptr<Life> life = process.life;
+  const uint64_t number = chance_.below(kRecords);
+  const Tag tag = world_.oracle.next_tag();
+  const std::optional<Grade> promised = grade(Durability::flushed);
+  const Piece place{world_.shape.sectors() + number, 1};
+  const Life::CommandId id = life->issue({place}, tag, world_.oracle.next_moment());
+  world_.trace.note("{}: command {} stores record {}, {}", name_, id, number, tag);
+  Bytes record = record_of(tag, chance_.skewed(512));
+  Result<void> done =
+      co_await process.volume.store_metadata(MetadataKey(number), std::move(record));
+  (void)ended(*life, id, done, nullptr, promised);
+}
+
+Task Gateway::load_record_once() {
+  Process& process = *process_;
+  const std::shared_ptr<Life> life = process.life;
+  const uint64_t number = chance_.below(kRecords);
+  const Moment issued = world_.oracle.next_moment();
+  Result<Bytes> record = co_await process.volume.load_metadata(MetadataKey(number));
+  const Moment answered = world_.oracle.next_moment();
+  if (!record) {
+    world_.trace.note("{}: load of record {}: {}", name_, number, record.error().message());
+    co_return;
+  }
+  Result<Tag> tag = tag_of(*record);
+  if (!tag) {
+    world_.fail(name_ + ": " + tag.error().message());
+    co_return;
+  }
+  const Piece place{world_.shape.sectors() + number, 1};
+  world_.judge(life->judge_read(place, Disk{*tag}, issued, answered));
 }
 
 }  // namespace swiftness::sim

@@ -34,6 +34,7 @@ struct Workload {
   double forced = 0.1;                             // of the writes
   double cancelled = 0.05;                         // of all commands
   bool copies = false;                             // some of them
+  bool grows = false;
   bool settles = false;  // afterwards the space in use has to come down to what is due
 };
 
@@ -95,6 +96,9 @@ class Gateway final : public BlockDeviceObserver {
   Task read_once();
   asio::awaitable<std::optional<Copies::Origins>> look_at(Piece piece);
   Task prefetch_once();
+  Task grow_once();
+  Task store_record_once();
+  Task load_record_once();
   Task settle();
   std::string too_much_space() const;
   Piece some_piece(uint64_t longest);

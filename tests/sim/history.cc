@@ -121,6 +121,7 @@ Workload random_workload(Chance& chance, const World& world) {
     workload.pause *= 2;
   }
   workload.copies = chance.one_in(2);
+  workload.grows = chance.one_in(4);
   workload.largest_write = 1 + chance.below(world.shape.stripe_sectors);
   return workload;
 }

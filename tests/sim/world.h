@@ -9,6 +9,7 @@
 #include "backend/volume/catalogue.h"
 #include "tests/sim/copies.h"
 #include "tests/sim/counts.h"
+#include "tests/sim/growth.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 
@@ -33,6 +34,10 @@ struct Shape {
 };
 inline constexpr Shape kNarrow{8, 128, uint64_t{256} << 20};
 inline constexpr Shape kWide{48, 32, uint64_t{1} << 30};  // more pages than stay in memory anyway
+
+// To the oracle each record that is kept beside the data (BlockDevice::store_metadata) is a sector
+// more, behind those of the disk.
+inline constexpr uint64_t kRecords = 2;
 
 struct WorldOptions {
   ClusterOptions cluster;
@@ -88,8 +93,9 @@ class World {
   const NetworkOptions network_options;
   const Shape shape;
   const bool duel;
-  Oracle oracle{shape.sectors()};
+  Oracle oracle{shape.sectors() + kRecords};
   Copies copies;
+  Growth growth{shape.disk_bytes};
   VolumeDescriptor descriptor;
   const uint32_t block_size;
   const bool journals;
