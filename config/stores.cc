@@ -64,13 +64,9 @@ DirectoryStoreConfig StoreReader::read_directory(Section& store) {
   return out;
 }
 
-bool is_url(std::string_view text) {
-  return text.starts_with("http://") || text.starts_with("https://");
-}
-
 std::string read_url(const Value& value) {
   std::optional<std::string> text = value.text();
-  if (text && !is_url(*text)) {
+  if (text && !is_http_url(*text)) {
     value.error(fmt::format("\"{}\" is not an http:// or https:// address", *text));
   }
   std::string url = text.value_or("");
@@ -135,7 +131,7 @@ SwiftStoreConfig StoreReader::read_swift(Section& store) {
   if (std::optional<Value> urls = store.find("endpoints")) {
     out.endpoints = read_urls(*urls);
     for (const std::string& url : out.endpoints) {
-      if (is_url(url) && url.find('/', url.find("://") + 3) != std::string::npos) {
+      if (is_http_url(url) && url.find('/', url.find("://") + 3) != std::string::npos) {
         urls->error(fmt::format("\"{}\" has a path; only the proxy belongs here", url));
       }
     }
