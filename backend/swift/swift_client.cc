@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 
+#include "backend/base/gate.h"
 #include "backend/base/hash.h"
 #include "backend/base/log.h"
 #include "backend/base/random.h"
@@ -202,10 +202,7 @@ asio::awaitable<SwiftClient::Sent> SwiftClient::send_hedged(const SwiftRequest& 
     Race::Runner runner{
         transport_->reserve_id(), where, {{}, base_url(session, where), id_of(what)}};
     race->runners.push_back(std::move(runner));
-    asio::co_spawn(executor_, run(transport_, std::move(what), race, race->runners.size() - 1),
-                   [](std::exception_ptr failed) {
-                     if (failed) std::rethrow_exception(failed);
-                   });
+    spawn_or_throw(executor_, run(transport_, std::move(what), race, race->runners.size() - 1));
   };
   auto good = [&](const Race::Runner& runner) {
     const auto* response = std::get_if<HttpResponse>(&runner.sent.outcome);
