@@ -28,13 +28,6 @@ double seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-std::string describe(const SwiftRequest& request) {
-  if (!request.host_path.empty()) return fmt::format("{} {}", request.method, request.host_path);
-  if (request.container.empty()) return fmt::format("{} of the account", request.method);
-  if (request.name.empty()) return fmt::format("{} {}", request.method, request.container);
-  return fmt::format("{} {}/{}", request.method, request.container, request.name);
-}
-
 Error give_up(const SwiftRequest& request, const Failure& failure, const RetryPolicy& policy) {
   std::string tries;
   if (policy.failures() > 1) {
@@ -95,20 +88,11 @@ std::string SwiftClient::base_url(const Session& session, size_t endpoint) const
 
 HttpRequest SwiftClient::to_http(const SwiftRequest& request, const Session& session,
                                  size_t endpoint, TimePoint deadline, bool again) {
-  HttpRequest http;
-  http.method = request.method;
-  const std::string base = base_url(session, endpoint);
-  http.url = request.host_path.empty() ? resource_url(base, request.container, request.name)
-                                       : origin_of(base) + request.host_path;
-  if (!request.query.empty()) http.url.append("?").append(request.query);
-  http.headers = request.headers;
-  http.headers.push_back({"X-Auth-Token", session.token});
-  http.headers.push_back({"X-Trans-Id-Extra", fmt::format("{}-{}", id_, ++requests_)});
-  http.body = request.body;
-  http.most_body = request.most_body;
+  HttpRequest http = swiftness::to_http(request, base_url(session, endpoint), session.token,
+                                        fmt::format("{}-{}", id_, ++requests_));
   http.deadline = deadline;
   // When a connection went silent the others in the pool may be as dead.
-  http.fresh_connection = request.fresh_connection || again;
+  if (again) http.fresh_connection = true;
   return http;
 }
 
