@@ -110,12 +110,11 @@ asio::awaitable<ScsiResult> run_exit_failure_mode(LogicalUnit& unit, Command com
   co_return ScsiResult{};
 }
 
-std::optional<std::optional<CompletionMode>> decode_sanitize_record(const Bytes& record) {
-  if (record.empty()) return std::optional<CompletionMode>();
+std::optional<CompletionMode> decode_sanitize_record(const Bytes& record) {
+  if (record.size() != 1) return std::nullopt;
   const auto mode = static_cast<CompletionMode>(record.front());
   const bool known = mode == CompletionMode::restricted || mode == CompletionMode::unrestricted;
-  if (!known || record.size() != 1) return std::nullopt;
-  return mode;
+  return known ? std::optional(mode) : std::nullopt;
 }
 
 void resume_sanitize(LogicalUnit& unit, const Executor& executor, CompletionMode mode) {
