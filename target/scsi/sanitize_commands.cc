@@ -74,6 +74,7 @@ asio::awaitable<ScsiResult> run_sanitize(LogicalUnit& unit, Command command, Buf
                                                  state->ticket);
   if (!hold->granted()) co_await hold->turn();
   if (state->ticket->cancelled) co_return ended_with(Status::task_aborted);
+  state->begin(true);  // once more: a FORMAT UNIT that came before has ended meanwhile
   unit.about_to_change(everything);
   Bytes record{static_cast<std::byte>(mode)};
   Result<void> kept = co_await keep_record(unit.device(), std::move(record));
