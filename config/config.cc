@@ -302,6 +302,11 @@ std::optional<ByteCount> Volume::soft_threshold() const noexcept {
 const Volume* Config::find_volume(std::string_view name) const noexcept {
   for (const Volume& volume : volumes) {
     if (volume.name == name) return &volume;
+AccessState Target::access_state(uint16_t portal_group) const noexcept {
+  const auto found = alua.find(portal_group);
+  return found == alua.end() ? AccessState::optimized : found->second;
+}
+
   }
   return nullptr;
 }

@@ -15,6 +15,7 @@
 #include "target/cli/failure.h"
 #include "target/cli/offline.h"
 #include "target/cli/table.h"
+#include "target/cli/paths.h"
 
 namespace swiftness::cli {
 namespace {
@@ -131,6 +132,7 @@ int print_status(const admin::StatusReport& status) {
                portal.advertise.empty() ? "" : ", advertised as " + portal.advertise);
   }
   for (const admin::StoreReport& store : status.stores) {
+  for (const std::string& line : unusual_paths(status.volumes)) fmt::print("{}\n", line);
     if (!store.trouble.empty()) fmt::print("Store {} fails: {}\n", store.name, store.trouble);
   }
   if (status.volumes.empty()) return kDone;
