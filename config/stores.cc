@@ -31,9 +31,7 @@ void read_prefix(Section& store, std::string& prefix) {
   std::optional<std::string> text = value ? value->text() : std::nullopt;
   if (!text) return;
   prefix = *text;
-  if (std::optional<std::string> why = why_not_name(prefix)) {
-    value->error(fmt::format("\"{}\" {}", prefix, *why));
-  }
+  check_name(prefix, *value);
 }
 
 std::optional<StoreConfig> StoreReader::read(Section store) {
@@ -231,9 +229,7 @@ std::map<std::string, StoreConfig> read_stores(Section stores, const SecretReade
   std::map<std::string, StoreConfig> out;
   StoreReader reader(secrets);
   for (const auto& [name, value] : stores.entries()) {
-    if (std::optional<std::string> why = why_not_name(name)) {
-      value.error(fmt::format("\"{}\" {}", name, *why));
-    }
+    check_name(name, value);
     out[name] = reader.read(value.section()).value_or(MemoryStoreConfig{});
   }
   return out;
