@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -99,6 +100,11 @@ struct SwiftStoreConfig {
 
   friend bool operator==(const SwiftStoreConfig&, const SwiftStoreConfig&) = default;
 };
+
+// What every URL above has to be.
+inline bool is_http_url(std::string_view text) {
+  return text.starts_with("http://") || text.starts_with("https://");
+}
 
 using StoreConfig = std::variant<DirectoryStoreConfig, MemoryStoreConfig, SwiftStoreConfig>;
 

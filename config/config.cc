@@ -156,12 +156,15 @@ void read_block_size(Section& volume, Volume& out) {
   out.block_size = static_cast<uint32_t>(*bytes);
 }
 
+bool is_in_memory(const Volume& volume, const Config& config) {
+  auto store = config.stores.find(volume.store);
+  return store != config.stores.end() && std::holds_alternative<MemoryStoreConfig>(store->second);
+}
+
 // durability: journal | store, journal: { size } | { device } | none. What a store in memory keeps
 // is gone with the process: a journal of it would be of nothing.
 void read_durability(Section& volume, Volume& out, const Config& config) {
-  auto store = config.stores.find(out.store);
-  const bool in_memory =
-      store != config.stores.end() && std::holds_alternative<MemoryStoreConfig>(store->second);
+  const bool in_memory = is_in_memory(out, config);
   std::string durability = in_memory ? "store" : "journal";
   volume.text("durability", durability);
   out.durable_in_journal = durability == "journal";
@@ -206,10 +209,7 @@ void read_read_cache(Section& volume, const Config& config, Volume& out) {
   ByteCount size;
   if (cache.required("size")) cache.size("size", size, {kLeastReadCache, kLargestVolume});
   cache.finish();
-  auto store = config.stores.find(out.store);
-  if (store != config.stores.end() && std::holds_alternative<MemoryStoreConfig>(store->second)) {
-    given->error("is of no use to a volume that is in memory");
-  }
+  if (is_in_memory(out, config)) given->error("is of no use to a volume that is in memory");
   out.read_cache = size;
 }
 
@@ -276,12 +276,15 @@ Result<std::string> read_file(const std::filesystem::path& path) {
 
 }  // namespace
 
+void check_name(const std::string& name, const Value& value) {
+  std::optional<std::string> why = why_not_name(name);
+  if (why) value.error(fmt::format("\"{}\" {}", name, *why));
+}
+
 std::vector<Volume> read_volumes(Section volumes, const Config& config) {
   std::vector<Volume> out;
   for (const auto& [name, value] : volumes.entries()) {
-    if (std::optional<std::string> why = why_not_name(name)) {
-      value.error(fmt::format("\"{}\" {}", name, *why));
-    }
+    check_name(name, value);
     Volume volume = read_volume(name, value.section(), config);
     for (const Volume& other : out) {
       const bool on_device = volume.journal && volume.journal->device;
@@ -297,6 +300,11 @@ std::vector<Volume> read_volumes(Section volumes, const Config& config) {
 std::optional<ByteCount> Volume::soft_threshold() const noexcept {
   if (!quota) return std::nullopt;
   return ByteCount(quota->value() / 100 * threshold + quota->value() % 100 * threshold / 100);
+}
+
+AccessState Target::access_state(uint16_t portal_group) const noexcept {
+  const auto found = alua.find(portal_group);
+  return found == alua.end() ? AccessState::optimized : found->second;
 }
 
 const Volume* Config::find_volume(std::string_view name) const noexcept {

@@ -113,6 +113,8 @@ struct Target {
   bool open = false;                     // anyone gets in; `access` still applies to whom it names
   std::vector<Lun> luns;                 // ascending by number
   std::vector<Access> access;
+
+  AccessState access_state(uint16_t portal_group) const noexcept;
   friend bool operator==(const Target&, const Target&) = default;
 };
 

@@ -29,6 +29,24 @@ std::vector<std::string> take(std::vector<std::pair<int, std::string>>& lines) {
   return out;
 }
 
+// Leaves `out` as it is when the value is absent or wrong.
+template <class Quantity>
+void read_quantity(const std::optional<Value>& value, Quantity& out,
+                   std::pair<Quantity, Quantity> range,
+                   std::optional<Quantity> (*parse)(std::string_view), std::string_view not_one) {
+  std::optional<std::string> text = value ? value->text() : std::nullopt;
+  if (!text) return;
+  std::optional<Quantity> quantity = parse(*text);
+  if (!quantity) {
+    value->error(fmt::format("\"{}\" {}", *text, not_one));
+  } else if (*quantity < range.first || *quantity > range.second) {
+    value->error(fmt::format("\"{}\" is not from {} to {}", *text, to_string(range.first),
+                             to_string(range.second)));
+  } else {
+    out = *quantity;
+  }
+}
+
 }  // namespace
 
 std::string Report::format(const Place& place, const std::string& text) const {
@@ -180,36 +198,12 @@ void Section::path(std::string_view key, std::filesystem::path& out,
 }
 
 void Section::size(std::string_view key, ByteCount& out, std::pair<ByteCount, ByteCount> range) {
-  std::optional<Value> value = find(key);
-  if (!value) return;
-  std::optional<std::string> text = value->text();
-  if (!text) return;
-  std::optional<ByteCount> size = parse_size(*text);
-  if (!size) {
-    value->error(fmt::format("\"{}\" is not a size (use KiB, MiB, GiB or TiB)", *text));
-  } else if (*size < range.first || *size > range.second) {
-    value->error(fmt::format("\"{}\" is not from {} to {}", *text, to_string(range.first),
-                             to_string(range.second)));
-  } else {
-    out = *size;
-  }
+  read_quantity(find(key), out, range, parse_size, "is not a size (use KiB, MiB, GiB or TiB)");
 }
 
 void Section::duration(std::string_view key, std::chrono::milliseconds& out,
                        std::pair<std::chrono::milliseconds, std::chrono::milliseconds> range) {
-  std::optional<Value> value = find(key);
-  if (!value) return;
-  std::optional<std::string> text = value->text();
-  if (!text) return;
-  std::optional<std::chrono::milliseconds> duration = parse_duration(*text);
-  if (!duration) {
-    value->error(fmt::format("\"{}\" is not a duration (use ms, s, m or h)", *text));
-  } else if (*duration < range.first || *duration > range.second) {
-    value->error(fmt::format("\"{}\" is not from {} to {}", *text, to_string(range.first),
-                             to_string(range.second)));
-  } else {
-    out = *duration;
-  }
+  read_quantity(find(key), out, range, parse_duration, "is not a duration (use ms, s, m or h)");
 }
 
 void Section::unsupported(std::string_view key) {

@@ -14,6 +14,9 @@ namespace swiftness::config {
 
 inline constexpr std::string_view kNotSupported = "not supported in this version";
 
+// Of a volume, a store, or its containers; `value` is told when it is none.
+void check_name(const std::string& name, const Value& value);
+
 class SecretReader {
  public:
   // `folder` is where relative paths start from.

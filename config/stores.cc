@@ -31,9 +31,7 @@ void read_prefix(Section& store, std::string& prefix) {
   std::optional<std::string> text = value ? value->text() : std::nullopt;
   if (!text) return;
   prefix = *text;
-  if (std::optional<std::string> why = why_not_name(prefix)) {
-    value->error(fmt::format("\"{}\" {}", prefix, *why));
-  }
+  check_name(prefix, *value);
 }
 
 std::optional<StoreConfig> StoreReader::read(Section store) {
@@ -64,13 +62,9 @@ DirectoryStoreConfig StoreReader::read_directory(Section& store) {
   return out;
 }
 
-bool is_url(std::string_view text) {
-  return text.starts_with("http://") || text.starts_with("https://");
-}
-
 std::string read_url(const Value& value) {
   std::optional<std::string> text = value.text();
-  if (text && !is_url(*text)) {
+  if (text && !is_http_url(*text)) {
     value.error(fmt::format("\"{}\" is not an http:// or https:// address", *text));
   }
   std::string url = text.value_or("");
@@ -135,7 +129,7 @@ SwiftStoreConfig StoreReader::read_swift(Section& store) {
   if (std::optional<Value> urls = store.find("endpoints")) {
     out.endpoints = read_urls(*urls);
     for (const std::string& url : out.endpoints) {
-      if (is_url(url) && url.find('/', url.find("://") + 3) != std::string::npos) {
+      if (is_http_url(url) && url.find('/', url.find("://") + 3) != std::string::npos) {
         urls->error(fmt::format("\"{}\" has a path; only the proxy belongs here", url));
       }
     }
@@ -235,9 +229,7 @@ std::map<std::string, StoreConfig> read_stores(Section stores, const SecretReade
   std::map<std::string, StoreConfig> out;
   StoreReader reader(secrets);
   for (const auto& [name, value] : stores.entries()) {
-    if (std::optional<std::string> why = why_not_name(name)) {
-      value.error(fmt::format("\"{}\" {}", name, *why));
-    }
+    check_name(name, value);
     out[name] = reader.read(value.section()).value_or(MemoryStoreConfig{});
   }
   return out;

@@ -1,6 +1,5 @@
 // swiftnessd: reads the configuration, runs the gateway until a signal, stops it.
 #include <CLI/CLI.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -15,8 +14,8 @@
 #include <vector>
 
 #include "backend/base/log.h"
-#include "config/config.h"
 #include "backend/base/version.h"
+#include "config/config.h"
 #include "target/gateway/gateway.h"
 #include "target/huge_pages.h"
 

@@ -56,4 +56,10 @@ class FanOut {
   Gate gate_;
 };
 
+// For work that no gate can wait for: it has to own what it uses, and to end by itself. An
+// exception that leaves it is a bug: it is logged under `name`, or, where nothing could go on
+// without it, comes out of the event loop's run().
+void spawn_logged(const Executor& executor, std::string name, Task task);
+void spawn_or_throw(const Executor& executor, Task task);
+
 }  // namespace swiftness

@@ -1,15 +1,13 @@
 #include "backend/store/faulty_store.h"
 
-#include <boost/asio/co_spawn.hpp>
-
 #include <algorithm>
 #include <array>
 #include <deque>
-#include <exception>
 #include <map>
 #include <random>
 #include <vector>
 
+#include "backend/base/gate.h"
 #include "backend/base/hash.h"
 #include "backend/store/object_rules.h"
 
@@ -417,9 +415,7 @@ void FaultyStore::Core::land_what_is_due(const std::shared_ptr<Core>& self) {
   airborne_.erase(due, airborne_.end());
   for (Airborne& airborne : landing) {
     ++landing_;
-    asio::co_spawn(executor_, land(self, std::move(airborne.change)), [](std::exception_ptr e) {
-      if (e) std::rethrow_exception(e);  // out of the test's run()
-    });
+    spawn_or_throw(executor_, land(self, std::move(airborne.change)));
   }
 }
 

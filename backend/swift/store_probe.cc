@@ -7,7 +7,6 @@
 #include "backend/base/gate.h"
 #include "backend/base/hash.h"
 #include "backend/base/random.h"
-#include "backend/swift/swift_protocol.h"
 
 namespace swiftness {
 namespace {
@@ -115,22 +114,10 @@ asio::awaitable<ProbeAnswer> StoreProbe::ask_once(size_t proxy, ProbeRequest req
   const std::string base = at_origin(proxies_[proxy], session_.storage_url);
   ProbeAnswer answer;
   answer.url = base;
-  const std::string place = request.container + (request.name.empty() ? "" : "/") + request.name;
-  answer.what = request.method + " " + (place.empty() ? "of the account" : place);
-  if (!request.host_path.empty()) answer.what = request.method + " " + request.host_path;
+  answer.what = describe(request);
   answer.id = fmt::format("{}-{}", id_, ++requests_);
 
-  HttpRequest http;
-  http.method = std::move(request.method);
-  http.url = request.host_path.empty() ? resource_url(base, request.container, request.name)
-                                       : proxies_[proxy] + request.host_path;
-  if (!request.query.empty()) http.url.append("?").append(request.query);
-  http.headers = std::move(request.headers);
-  http.headers.push_back({"X-Auth-Token", session_.token});
-  http.headers.push_back({"X-Trans-Id-Extra", answer.id});
-  http.body = std::move(request.body);
-  http.most_body = request.most_body;
-  http.fresh_connection = request.fresh_connection;
+  HttpRequest http = to_http(request, base, session_.token, answer.id);
   bytes_sent_ += http.body.size();
   const TransferId transfer = transport_->reserve_id();
   under_way_.insert(transfer);

@@ -11,27 +11,20 @@
 #include <vector>
 
 #include "backend/base/async.h"
-#include "backend/base/buffer.h"
 #include "backend/store_config.h"
 #include "backend/swift/auth.h"
 #include "backend/swift/http_status.h"
 #include "backend/swift/http_transport.h"
 #include "backend/swift/store_facts.h"
 #include "backend/swift/swift_listing.h"
+#include "backend/swift/swift_protocol.h"
 
 namespace swiftness {
 
-struct ProbeRequest {
-  std::string method;
-  std::string container;  // as Swift knows it; empty: the account
-  std::string name;       // of the object; empty: the container itself
-  std::string host_path;  // "/info": of the host
-  std::string query;
-  std::vector<HttpHeader> headers;
-  BufferList body;
-  uint64_t most_body = 64 * 1024;
-  bool fresh_connection = false;  // see HttpRequest
-  unsigned attempts = 1;          // after what may pass by itself
+struct ProbeRequest : ResourceRequest {
+  ProbeRequest() { most_body = 64 * 1024; }
+
+  unsigned attempts = 1;  // after what may pass by itself
 };
 
 struct ProbeAnswer {

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 
+#include "backend/base/gate.h"
 #include "backend/base/hash.h"
 #include "backend/base/log.h"
 #include "backend/base/random.h"
@@ -26,13 +26,6 @@ uint64_t random_seed() {
 
 double seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
-}
-
-std::string describe(const SwiftRequest& request) {
-  if (!request.host_path.empty()) return fmt::format("{} {}", request.method, request.host_path);
-  if (request.container.empty()) return fmt::format("{} of the account", request.method);
-  if (request.name.empty()) return fmt::format("{} {}", request.method, request.container);
-  return fmt::format("{} {}/{}", request.method, request.container, request.name);
 }
 
 Error give_up(const SwiftRequest& request, const Failure& failure, const RetryPolicy& policy) {
@@ -95,20 +88,11 @@ std::string SwiftClient::base_url(const Session& session, size_t endpoint) const
 
 HttpRequest SwiftClient::to_http(const SwiftRequest& request, const Session& session,
                                  size_t endpoint, TimePoint deadline, bool again) {
-  HttpRequest http;
-  http.method = request.method;
-  const std::string base = base_url(session, endpoint);
-  http.url = request.host_path.empty() ? resource_url(base, request.container, request.name)
-                                       : origin_of(base) + request.host_path;
-  if (!request.query.empty()) http.url.append("?").append(request.query);
-  http.headers = request.headers;
-  http.headers.push_back({"X-Auth-Token", session.token});
-  http.headers.push_back({"X-Trans-Id-Extra", fmt::format("{}-{}", id_, ++requests_)});
-  http.body = request.body;
-  http.most_body = request.most_body;
+  HttpRequest http = swiftness::to_http(request, base_url(session, endpoint), session.token,
+                                        fmt::format("{}-{}", id_, ++requests_));
   http.deadline = deadline;
   // When a connection went silent the others in the pool may be as dead.
-  http.fresh_connection = request.fresh_connection || again;
+  if (again) http.fresh_connection = true;
   return http;
 }
 
@@ -202,10 +186,7 @@ asio::awaitable<SwiftClient::Sent> SwiftClient::send_hedged(const SwiftRequest& 
     Race::Runner runner{
         transport_->reserve_id(), where, {{}, base_url(session, where), id_of(what)}};
     race->runners.push_back(std::move(runner));
-    asio::co_spawn(executor_, run(transport_, std::move(what), race, race->runners.size() - 1),
-                   [](std::exception_ptr failed) {
-                     if (failed) std::rethrow_exception(failed);
-                   });
+    spawn_or_throw(executor_, run(transport_, std::move(what), race, race->runners.size() - 1));
   };
   auto good = [&](const Race::Runner& runner) {
     const auto* response = std::get_if<HttpResponse>(&runner.sent.outcome);

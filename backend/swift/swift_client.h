@@ -27,16 +27,7 @@
 
 namespace swiftness {
 
-struct SwiftRequest {
-  std::string method;
-  std::string container;  // as Swift knows it, prefix included; empty: the account
-  std::string name;       // of the object; empty: the container itself
-  std::string host_path;  // "/info": of the host; container and name do not count
-  std::string query;      // escaped, without '?'
-  std::vector<HttpHeader> headers;
-  BufferList body;
-  uint64_t most_body = 0;          // bytes of the answer's body
-  bool fresh_connection = false;   // see HttpRequest
+struct SwiftRequest : ResourceRequest {
   bool hedge = false;              // may be asked for twice, for the first answer
   std::optional<size_t> endpoint;  // from endpoint(): this proxy and no other
   Judge judge = judge_success;

@@ -58,6 +58,29 @@ std::string at_origin(std::string_view origin, std::string_view url) {
   return std::string(origin).append(url.substr(origin_of(url).size()));
 }
 
+std::string describe(const ResourceRequest& request) {
+  if (!request.host_path.empty()) return fmt::format("{} {}", request.method, request.host_path);
+  if (request.container.empty()) return fmt::format("{} of the account", request.method);
+  if (request.name.empty()) return fmt::format("{} {}", request.method, request.container);
+  return fmt::format("{} {}/{}", request.method, request.container, request.name);
+}
+
+HttpRequest to_http(const ResourceRequest& request, std::string_view storage_url,
+                    std::string_view token, std::string_view id) {
+  HttpRequest http;
+  http.method = request.method;
+  http.url = request.host_path.empty() ? resource_url(storage_url, request.container, request.name)
+                                       : origin_of(storage_url) + request.host_path;
+  if (!request.query.empty()) http.url.append("?").append(request.query);
+  http.headers = request.headers;
+  http.headers.push_back({"X-Auth-Token", std::string(token)});
+  http.headers.push_back({"X-Trans-Id-Extra", std::string(id)});
+  http.body = request.body;
+  http.most_body = request.most_body;
+  http.fresh_connection = request.fresh_connection;
+  return http;
+}
+
 std::optional<uint64_t> parse_size(std::string_view digits) {
   uint64_t value = 0;
   auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);

@@ -26,6 +26,23 @@ std::string origin_of(std::string_view url);  // "https://host:port" of it
 // The same resource at another origin: the account at another of the cluster's proxies.
 std::string at_origin(std::string_view origin, std::string_view url);
 
+// A request to the account, whichever proxy gets it and with whichever token.
+struct ResourceRequest {
+  std::string method;
+  std::string container;  // as Swift knows it, prefix included; empty: the account
+  std::string name;       // of the object; empty: the container itself
+  std::string host_path;  // "/info": of the host; container and name do not count
+  std::string query;      // escaped, without '?'
+  std::vector<HttpHeader> headers;
+  BufferList body;
+  uint64_t most_body = 0;         // bytes of the answer's body
+  bool fresh_connection = false;  // see HttpRequest
+};
+std::string describe(const ResourceRequest& request);  // "GET container/object"
+// At this URL of the account; `id` ends Swift's transaction id. The deadline is the caller's.
+HttpRequest to_http(const ResourceRequest& request, std::string_view storage_url,
+                    std::string_view token, std::string_view id);
+
 struct ContentRange {
   uint64_t first = 0;
   uint64_t last = 0;   // inclusive

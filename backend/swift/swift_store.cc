@@ -411,10 +411,6 @@ Error wrong(std::string words) {
   return Error(ErrorCode::invalid, std::move(words));
 }
 
-bool is_url(std::string_view text) {
-  return text.starts_with("http://") || text.starts_with("https://");
-}
-
 // A line end in a secret's file, for instance, would end the header it stands in.
 bool has_control_character(std::string_view text) {
   return std::ranges::any_of(text, [](unsigned char c) { return c < ' ' || c == 0x7f; });
@@ -463,7 +459,7 @@ Result<void> SwiftStore::validate(const SwiftStoreConfig& config) {
   if (!config.storage_url.empty()) urls.push_back(config.storage_url);
   if (!config.http_proxy.url.empty()) urls.push_back(config.http_proxy.url);
   for (const std::string& url : urls) {
-    if (!is_url(url) || has_control_character(url)) {
+    if (!is_http_url(url) || has_control_character(url)) {
       return wrong(fmt::format("'{}' is no http:// or https:// URL", url));
     }
   }

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 
+#include "backend/base/gate.h"
 #include "backend/base/log.h"
 
 namespace swiftness {
@@ -60,9 +60,7 @@ asio::awaitable<TokenCache::LogIn> TokenCache::get(TimePoint deadline) {
 
 void TokenCache::start_log_in() {
   logging_in_ = true;
-  asio::co_spawn(executor_, log_in(shared_from_this()), [](std::exception_ptr failed) {
-    if (failed) std::rethrow_exception(failed);
-  });
+  spawn_or_throw(executor_, log_in(shared_from_this()));
 }
 
 Task TokenCache::log_in(std::shared_ptr<TokenCache> self) {

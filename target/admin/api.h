@@ -24,6 +24,14 @@
 
 namespace swiftness::admin {
 
+// How initiators are to use a logical unit through a portal group (ALUA): optimized,
+// non_optimized, standby or unavailable.
+struct PathReport {
+  uint32_t portal_group = 0;
+  std::string state;       // now; initiators may have set another than the configuration's
+  std::string configured;  // what the configuration says
+};
+
 struct VolumeReport {
   std::string name;
   std::string store;        // its name in the configuration
@@ -34,13 +42,14 @@ struct VolumeReport {
   // attaching, online, fenced, stopped; if it is not configured "not served", or, taken out by a
   // reload and not released yet, "releasing"
   std::string state;
-  std::string trouble;     // what keeps it from being online, or what the store answers; or empty
-  std::string target;      // the target it is a logical unit of, if any
-  uint32_t lun = 0;        // its number there
-  uint64_t mapped = 0;     // bytes written and not unmapped
-  uint64_t quota = 0;      // most that may be mapped, in bytes; 0: there is none
-  uint64_t available = 0;  // bytes that may be mapped yet
-  uint64_t unsafe = 0;     // bytes acknowledged and not yet in the store
+  std::string trouble;  // what keeps it from being online, or what the store answers; or empty
+  std::string target;   // the target it is a logical unit of, if any
+  uint32_t lun = 0;     // its number there
+  std::vector<PathReport> paths;  // to it, by portal group; none while there is no logical unit
+  uint64_t mapped = 0;            // bytes written and not unmapped
+  uint64_t quota = 0;             // most that may be mapped, in bytes; 0: there is none
+  uint64_t available = 0;         // bytes that may be mapped yet
+  uint64_t unsafe = 0;            // bytes acknowledged and not yet in the store
   double unsafe_seconds = 0;      // age of the oldest of them
   uint64_t epoch = 0;             // of the attach
   uint64_t newest_sequence = 0;   // last chunk sealed

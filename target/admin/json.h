@@ -8,12 +8,14 @@
 
 namespace swiftness::admin {
 
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PathReport, portal_group, state, configured)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(
     VolumeReport, name, store, uuid, size, block_size, configured, state, trouble, target, lun,
-    mapped, quota, available, unsafe, unsafe_seconds, epoch, newest_sequence, durable_sequence,
-    chunks_in_flight, journal_size, journal_used, chunks, stored, live, awaiting_deletion, written,
-    put, moved, read_hits, read_misses, read_from_cache, read_from_store, store_gets,
-    store_prefetches, read_cache_size, read_cache_used, read_cache_trouble)
+    paths, mapped, quota, available, unsafe, unsafe_seconds, epoch, newest_sequence,
+    durable_sequence, chunks_in_flight, journal_size, journal_used, chunks, stored, live,
+    awaiting_deletion, written, put, moved, read_hits, read_misses, read_from_cache,
+    read_from_store, store_gets, store_prefetches, read_cache_size, read_cache_used,
+    read_cache_trouble)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VolumeList, volumes, problems)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CreateVolume, name, store, size, block_size)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ReloadReport, added, removed, changed, warnings)

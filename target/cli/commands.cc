@@ -13,7 +13,9 @@
 #include "target/admin/json.h"
 #include "target/cli/client.h"
 #include "target/cli/failure.h"
+#include "target/cli/json_text.h"
 #include "target/cli/offline.h"
+#include "target/cli/paths.h"
 #include "target/cli/table.h"
 
 namespace swiftness::cli {
@@ -38,7 +40,7 @@ int print_answer(const Common& common, Ask ask, int (*print)(const Answer&)) {
   Result<json> answer = ask(std::get<Client>(client));
   if (!answer) return fail(answer.error());
   if (common.json) {
-    fmt::print("{}\n", answer->dump(2));
+    fmt::print("{}", json_text(*answer));
     return kDone;
   }
   return print(answer->get<Answer>());
@@ -130,6 +132,7 @@ int print_status(const admin::StatusReport& status) {
     fmt::print("Portal {}, group {}{}\n", portal.listen, portal.group,
                portal.advertise.empty() ? "" : ", advertised as " + portal.advertise);
   }
+  for (const std::string& line : unusual_paths(status.volumes)) fmt::print("{}\n", line);
   for (const admin::StoreReport& store : status.stores) {
     if (!store.trouble.empty()) fmt::print("Store {} fails: {}\n", store.name, store.trouble);
   }
@@ -252,18 +255,12 @@ int print_volume(const admin::VolumeReport& volume) {
   return kDone;
 }
 
-// Runs `ask` on the configuration's stores and prints its answer.
+// The same for an answer that the stores gave.
 template <class Answer>
 int show_offline(const Common& common, const Answer& answer, int (*print)(const Answer&)) {
   if (!common.json) return print(answer);
-  fmt::print("{}\n", json(answer).dump(2));
+  fmt::print("{}", json_text(answer));
   return kDone;
-}
-
-std::optional<config::Config> offline_config(const Common& common) {
-  if (!common.config.empty()) return load_config(common.config);
-  fail(kUsage, "--offline needs --config FILE, which says where the stores are");
-  return std::nullopt;
 }
 
 int print_created(const admin::VolumeReport& volume) {
@@ -276,7 +273,7 @@ targets:
   - iqn: ...
     luns: {{ ..., LUN: {0} }}
 
-and restart the gateway.
+and tell the gateway: swiftness reload
 )",
              volume.name, volume.store, human_size(volume.size), volume.block_size, volume.uuid);
   return kDone;
@@ -305,7 +302,7 @@ int target_list(const Common& common) {
 
 int volume_list(const Common& common) {
   if (!common.offline) return show(common, "/volumes", &print_volumes);
-  std::optional<config::Config> config = offline_config(common);
+  std::optional<config::Config> config = load_stores(common, "--offline");
   if (!config) return kUsage;
   const admin::VolumeList list = list_offline(*config);
   return show_offline(common, list, &print_volumes);
@@ -316,7 +313,7 @@ int volume_show(const Common& common, const std::string& name) {
     return fail(kUsage, fmt::format("\"{}\" {}", name, *why));
   }
   if (!common.offline) return show(common, "/volumes/" + name, &print_volume);
-  std::optional<config::Config> config = offline_config(common);
+  std::optional<config::Config> config = load_stores(common, "--offline");
   if (!config) return kUsage;
   Result<admin::VolumeReport> volume = find_offline(*config, name);
   if (!volume) return fail(volume.error());

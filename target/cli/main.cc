@@ -32,8 +32,12 @@ struct Words {
   std::function<int()> chosen;
 };
 
-CLI::App* reading(CLI::App* command, Words& words) {
+// A command that can print JSON.
+CLI::App* add(CLI::App& to, const char* name, const char* what, Words& words,
+              int (*run)(const Words&)) {
+  CLI::App* command = to.add_subcommand(name, what)->fallthrough();
   command->add_flag("--json", words.common.json, "Print JSON");
+  command->callback([&words, run] { words.chosen = [&words, run] { return run(words); }; });
   return command;
 }
 
@@ -59,26 +63,22 @@ Example:
   swiftness volume check data --config gateway.yaml --quick --json)";
 
 void add_volume_check(CLI::App& volume, Words& words) {
-  CLI::App* check =
-      reading(volume.add_subcommand("check", "Verify all that is in the store of a volume"), words);
-  check->fallthrough();
+  CLI::App* check = add(volume, "check", "Verify all that is in the store of a volume", words,
+                        [](const Words& w) { return volume_check(w.common, w.check); });
   check->footer(kCheckFooter);
   check->add_option("name", words.check.name, "The volume")->required()->type_name("NAME");
   check->add_flag("--quick", words.check.quick, "Headers and map only; data are not read");
   check->add_flag("--repair", words.check.repair, "Delete orphans");
   check->add_flag("--offline", words.common.offline,
                   "With --repair: the gateway that had the volume last is gone");
-  check->callback(
-      [&words] { words.chosen = [&words] { return volume_check(words.common, words.check); }; });
 }
 
 void add_volume_commands(CLI::App& app, Words& words) {
   CLI::App* volume =
       app.add_subcommand("volume", "Volumes: create, list, show, check")->fallthrough();
 
-  CLI::App* create =
-      reading(volume->add_subcommand("create", "Create a thin volume in a store"), words);
-  create->fallthrough();
+  CLI::App* create = add(*volume, "create", "Create a thin volume in a store", words,
+                         [](const Words& w) { return volume_create(w.common, w.create); });
   create->footer(
       "Example:\n  swiftness volume create data --size 10GiB --store cloud --block-size 4096");
   create->add_option("name", words.create.name, "1 to 64 of a-z, 0-9, '.', '_' and '-'")
@@ -96,24 +96,17 @@ void add_volume_commands(CLI::App& app, Words& words) {
       ->add_option("--block-size", words.create.block_size, "Logical block in bytes (default: 512)")
       ->check(CLI::IsMember({512, 4096}).description(""))
       ->type_name("512|4096");
-  create->callback(
-      [&words] { words.chosen = [&words] { return volume_create(words.common, words.create); }; });
 
-  CLI::App* list =
-      reading(volume->add_subcommand("list", "Volumes served, and others in the stores"), words);
-  list->fallthrough();
+  CLI::App* list = add(*volume, "list", "Volumes served, and others in the stores", words,
+                       [](const Words& w) { return volume_list(w.common); });
   add_offline(list, words);
   list->footer("Example:\n  swiftness volume list --offline --config gateway.yaml");
-  list->callback([&words] { words.chosen = [&words] { return volume_list(words.common); }; });
 
-  CLI::App* show =
-      reading(volume->add_subcommand("show", "All that is known of one volume"), words);
-  show->fallthrough();
+  CLI::App* show = add(*volume, "show", "All that is known of one volume", words,
+                       [](const Words& w) { return volume_show(w.common, w.volume); });
   add_offline(show, words);
   show->footer("Example:\n  swiftness volume show data");
   show->add_option("name", words.volume, "The volume")->required()->type_name("NAME");
-  show->callback(
-      [&words] { words.chosen = [&words] { return volume_show(words.common, words.volume); }; });
 
   add_volume_check(*volume, words);
 }
@@ -160,49 +153,35 @@ void add_commands(CLI::App& app, Words& words) {
                  "The gateway's configuration, which says where the socket is")
       ->type_name("FILE");
 
-  CLI::App* status_command =
-      reading(app.add_subcommand("status", "The gateway and its volumes"), words);
-  status_command->fallthrough();
-  status_command->footer("Example:\n  swiftness status --config gateway.yaml");
-  status_command->callback([&words] { words.chosen = [&words] { return status(words.common); }; });
+  add(app, "status", "The gateway and its volumes", words, [](const Words& w) {
+    return status(w.common);
+  })->footer("Example:\n  swiftness status --config gateway.yaml");
 
   add_volume_commands(app, words);
 
-  CLI::App* sessions_command =
-      reading(app.add_subcommand("sessions", "Initiators that are logged in"), words);
-  sessions_command->fallthrough();
-  sessions_command->footer("Example:\n  swiftness sessions --json");
-  sessions_command->callback(
-      [&words] { words.chosen = [&words] { return sessions(words.common); }; });
+  add(app, "sessions", "Initiators that are logged in", words, [](const Words& w) {
+    return sessions(w.common);
+  })->footer("Example:\n  swiftness sessions --json");
 
-  CLI::App* drain_command = reading(
-      app.add_subcommand("drain", "Ask all initiators to log out, and let none log in"), words);
-  drain_command->fallthrough();
+  CLI::App* drain_command = add(app, "drain", "Ask all initiators to log out, and let none log in",
+                                words, [](const Words& w) { return drain(w.common, w.drain_to); });
   drain_command->footer(kDrainFooter);
   drain_command
       ->add_option("--to", words.drain_to, "A portal of the gateway that has the targets meanwhile")
       ->type_name("ADDRESS[:PORT]");
-  drain_command->callback(
-      [&words] { words.chosen = [&words] { return drain(words.common, words.drain_to); }; });
 
-  CLI::App* resume_command =
-      reading(app.add_subcommand("resume", "Let initiators log in again after a drain"), words);
-  resume_command->fallthrough();
-  resume_command->footer("Example:\n  swiftness resume");
-  resume_command->callback([&words] { words.chosen = [&words] { return resume(words.common); }; });
+  add(app, "resume", "Let initiators log in again after a drain", words, [](const Words& w) {
+    return resume(w.common);
+  })->footer("Example:\n  swiftness resume");
 
-  CLI::App* reload_command =
-      reading(app.add_subcommand("reload", "Go over to the changed configuration"), words);
-  reload_command->fallthrough();
-  reload_command->footer(kReloadFooter);
-  reload_command->callback([&words] { words.chosen = [&words] { return reload(words.common); }; });
+  add(app, "reload", "Go over to the changed configuration", words, [](const Words& w) {
+    return reload(w.common);
+  })->footer(kReloadFooter);
 
   CLI::App* target = app.add_subcommand("target", "Targets: list")->fallthrough();
-  CLI::App* targets =
-      reading(target->add_subcommand("list", "Targets, their LUNs and who may use them"), words);
-  targets->fallthrough();
-  targets->footer("Example:\n  swiftness target list");
-  targets->callback([&words] { words.chosen = [&words] { return target_list(words.common); }; });
+  add(*target, "list", "Targets, their LUNs and who may use them", words, [](const Words& w) {
+    return target_list(w.common);
+  })->footer("Example:\n  swiftness target list");
 
   add_config_commands(app, words);
   add_store_commands(app, words.common, words.store, words.chosen);

@@ -6,12 +6,13 @@
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "backend/swift/store_check.h"
 #include "backend/volume/format.h"
 #include "backend/volume/names.h"
 #include "target/cli/failure.h"
+#include "target/cli/json_text.h"
+#include "target/cli/progress.h"
 #include "target/cli/store_check_report.h"
 #include "target/cli/table.h"
 #include "target/cli/wait.h"
@@ -34,29 +35,7 @@ StoreNeeds needs_of_volumes(const SwiftStoreConfig& config) {
   return needs;
 }
 
-// One line on the terminal, written anew a few times a second; nothing when it is no terminal.
-class CheckLine {
- public:
-  void show(const StoreCheckProgress& progress) {
-    const bool new_stage = !shown_ || progress.stage != stage_;
-    if (!is_terminal_ || (!new_stage && now() < next_)) return;
-    stage_ = progress.stage;
-    shown_ = true;
-    next_ = now() + std::chrono::milliseconds(200);
-    fmt::print(stderr, "\r\033[K{}", progress_line(progress));
-    std::fflush(stderr);
-  }
-  void clear() {
-    if (shown_) fmt::print(stderr, "\r\033[K");
-    shown_ = false;
-  }
-
- private:
-  const bool is_terminal_ = isatty(STDERR_FILENO) == 1;
-  bool shown_ = false;
-  StoreCheckProgress::Stage stage_{};
-  TimePoint next_{};
-};
+using CheckLine = ProgressLine<StoreCheckProgress>;
 
 // The first signal lets the check tidy up, the second does not wait for that.
 class Interruption {
@@ -118,7 +97,7 @@ int store_check(const Common& common, const StoreRequest& request) {
              "deletes all of it\n",
              request.quick ? 15 : 60, human_size(options.most_bytes()), (*check)->container());
   Result<StoreFacts> facts = Error(ErrorCode::unavailable, "no answer");
-  CheckLine line;
+  CheckLine line(&progress_line);
   {
     Interruption interruption(io, **check, line);
     facts = wait_for<StoreFacts>(io, carry_out(**check, line, interruption));
@@ -127,8 +106,7 @@ int store_check(const Common& common, const StoreRequest& request) {
   if (!facts) return fail(facts.error());
   const StoreVerdict verdict = judge_store(*facts, options.needs);
   if (common.json) {
-    fmt::print("{}\n", json_of(*facts, verdict, request.quick)
-                           .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}", json_text(json_of(*facts, verdict, request.quick)));
   } else {
     fmt::print("{}", text_of(*facts, verdict));
   }

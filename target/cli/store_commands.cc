@@ -8,11 +8,11 @@
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <variant>
 
 #include "config/config.h"
 #include "target/cli/failure.h"
+#include "target/cli/json_text.h"
 #include "target/cli/table.h"
 #include "target/cli/wait.h"
 
@@ -97,10 +97,6 @@ Result<Bytes> read_in(const std::string& name) {
 }
 
 // ---------------------------------------------------------------- text for people
-std::string dump(const json& document) {
-  return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
-}
-
 std::string text_of(const SwiftInfo& info) {
   auto number = [](uint64_t value) { return std::to_string(value); };
   std::string policies;
@@ -198,10 +194,7 @@ Async<Page> page_of(SwiftAccount& account, std::string container, ListOptions op
 // ---------------------------------------------------------------- the store meant
 std::variant<SwiftStoreConfig, int> choose_swift(const Common& common,
                                                  const StoreRequest& request) {
-  if (common.config.empty()) {
-    return fail(kUsage, "store needs --config FILE, which says where the stores are");
-  }
-  std::optional<config::Config> config = load_config(common.config);
+  std::optional<config::Config> config = load_stores(common, "store");
   if (!config) return kUsage;
   std::vector<std::string> swifts;
   for (const auto& [name, store] : config->stores) {
@@ -233,7 +226,7 @@ int store_info(const Common& common, const StoreRequest& request) {
   auto question = [](SwiftAccount& account) { return account.info(); };
   return ask_swift<SwiftInfo>(common, request, question, [&](const Result<SwiftInfo>& info) {
     if (!common.json) return write_out(request, text_of(*info));
-    return write_out(request, dump(json::parse(info->document)));
+    return write_out(request, json_text(json::parse(info->document)));
   });
 }
 
@@ -275,7 +268,7 @@ int store_head(const Common& common, const StoreRequest& request) {
       object[header.name] = header.value;
       text += fmt::format("{}: {}\n", header.name, header.value);
     }
-    return write_out(request, common.json ? dump(object) : text);
+    return write_out(request, common.json ? json_text(object) : text);
   });
 }
 

@@ -186,11 +186,6 @@ const config::Lun* find_lun(const config::Target& target, uint16_t number) {
   return found == target.luns.end() ? nullptr : &*found;
 }
 
-config::AccessState state_of(const config::Target& target, uint16_t group) {
-  const auto found = target.alua.find(group);
-  return found == target.alua.end() ? config::AccessState::optimized : found->second;
-}
-
 std::string to_string(const config::Target& target, const config::Lun& lun) {
   return fmt::format("LUN {} of {}: volume {}{}{}", lun.number, target.iqn, lun.volume,
                      lun.read_only ? ", read-only" : "", lun.removable ? ", removable" : "");
@@ -219,8 +214,8 @@ void Comparison::target(const config::Target& was, const config::Target& is,
                         const std::string& key) {
   fixed(was.portal_groups, is.portal_groups, key + ".portal_groups");
   for (uint16_t group : is.portal_groups) {
-    const config::AccessState before = state_of(was, group), after = state_of(is, group);
-    if (before == after) continue;
+    const config::AccessState after = is.access_state(group);
+    if (was.access_state(group) == after) continue;
     changed(fmt::format("portal group {} of {}: {}", group, is.iqn, config::to_string(after)));
   }
   if (was.open != is.open || was.access != is.access) {

@@ -35,26 +35,35 @@ iscsi::ChapSecrets secrets_of(const config::Chap& chap) {
 
 namespace {
 
-scsi::AccessState access_state_of(config::AccessState state) {
-  switch (state) {
-    case config::AccessState::optimized:
-      break;
-    case config::AccessState::non_optimized:
-      return scsi::AccessState::active_non_optimized;
-    case config::AccessState::standby:
-      return scsi::AccessState::standby;
-    case config::AccessState::unavailable:
-      return scsi::AccessState::unavailable;
-  }
-  return scsi::AccessState::active_optimized;
+// Both layers have the same states, in the same order.
+constexpr config::AccessState access_state_of(scsi::AccessState state) {
+  return static_cast<config::AccessState>(state);
 }
+static_assert(access_state_of(scsi::AccessState::active_optimized) ==
+              config::AccessState::optimized);
+static_assert(access_state_of(scsi::AccessState::active_non_optimized) ==
+              config::AccessState::non_optimized);
+static_assert(access_state_of(scsi::AccessState::standby) == config::AccessState::standby);
+static_assert(access_state_of(scsi::AccessState::unavailable) == config::AccessState::unavailable);
 
 }  // namespace
 
 // Portal groups are target port groups, by the same numbers.
 scsi::AccessStates access_states_of(const config::Target& target) {
   scsi::AccessStates out;
-  for (const auto& [group, state] : target.alua) out.emplace(group, access_state_of(state));
+  for (const auto& [group, state] : target.alua) {
+    out.emplace(group, static_cast<scsi::AccessState>(state));
+  }
+  return out;
+}
+
+std::vector<admin::PathReport> paths_of(const scsi::AccessStates& states,
+                                        const config::Target& target) {
+  std::vector<admin::PathReport> out;
+  for (const auto& [group, state] : states) {
+    out.push_back({group, config::to_string(access_state_of(state)),
+                   config::to_string(target.access_state(group))});
+  }
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include "backend/volume/catalogue.h"
 #include "config/values.h"
 #include "target/gateway/gateway.h"
+#include "target/gateway/nodes.h"
 
 namespace swiftness {
 namespace {
@@ -58,6 +59,9 @@ admin::VolumeReport Gateway::report(const Served& served) const {
   if (at.target != nullptr) {
     out.target = at.target->iqn;
     out.lun = at.lun.number;
+    if (served.unit != nullptr) {
+      out.paths = paths_of(served.unit->target_port_groups().states(), *at.target);
+    }
   }
   const Volume* volume = served.volume->volume();
   if (volume == nullptr) return out;

@@ -1,13 +1,12 @@
 // Commands that read, write, flush and unmap the medium.
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 #include "backend/base/check.h"
 #include "backend/base/endian.h"
+#include "backend/base/gate.h"
 #include "backend/base/log.h"
 #include "target/scsi/backend_error.h"
 #include "target/scsi/block_range.h"
@@ -68,15 +67,6 @@ Task prefetch_unwatched(BlockDevice& device, BlockRange range) {
   }
 }
 
-void log_exception(std::exception_ptr failure) {
-  if (!failure) return;
-  try {
-    std::rethrow_exception(failure);
-  } catch (const std::exception& e) {
-    log::error("a command with IMMED: unexpected exception: {}", e.what());
-  }
-}
-
 // Looks on as long as nothing is mapped, which is cheap.
 Async<std::vector<AllocationPiece>> look_at_allocation(BlockDevice& device, Lba first) {
   const Geometry geometry = device.geometry();
@@ -103,7 +93,7 @@ Async<std::vector<AllocationPiece>> look_at_allocation(BlockDevice& device, Lba 
 asio::awaitable<ScsiResult> flush(LogicalUnit& unit, Command command, bool immed) {
   if (immed) {  // GOOD comes first, the flush goes on
     Executor executor = co_await asio::this_coro::executor;
-    asio::co_spawn(executor, flush_unwatched(unit.device()), log_exception);
+    spawn_logged(executor, "a flush with IMMED", flush_unwatched(unit.device()));
     co_return ScsiResult{};
   }
   Result<void> flushed = co_await unit.device().flush();
@@ -253,7 +243,7 @@ asio::awaitable<ScsiResult> run_pre_fetch(LogicalUnit& unit, Command command, Bu
     const uint64_t bytes = range.count.value() * geometry.block_size;
     const bool fits = bytes <= unit.device().prefetch_room().value();
     Executor executor = co_await asio::this_coro::executor;
-    asio::co_spawn(executor, prefetch_unwatched(unit.device(), range), log_exception);
+    spawn_logged(executor, "a PRE-FETCH with IMMED", prefetch_unwatched(unit.device(), range));
     co_return ended_with(fits ? Status::condition_met : Status::good);
   }
   Result<Prefetched> fetched = co_await unit.device().prefetch(range);

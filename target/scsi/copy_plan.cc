@@ -1,6 +1,5 @@
 #include "target/scsi/copy_plan.h"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <utility>
 
 #include "backend/base/check.h"
+#include "backend/base/gate.h"
 #include "backend/base/log.h"
 #include "target/scsi/logical_unit.h"
 
@@ -59,10 +59,6 @@ asio::awaitable<CopyOutcome> flush_all(std::vector<BlockDevice*> devices, CopyOu
     }
   }
   co_return outcome;
-}
-
-void log_failure(std::exception_ptr failure) {
-  if (failure) log::error("a copy in the background: unexpected exception");
 }
 
 CopyStatus status_of(const CopyOutcome& outcome) {
@@ -161,7 +157,7 @@ asio::awaitable<ScsiResult> run_plan(CopyPlan plan, bool immed) {
   operation.background = plan.control.ticket = std::make_shared<Ticket>();
   plan.control.until.reset();  // nobody waits
   Executor executor = co_await asio::this_coro::executor;
-  asio::co_spawn(executor, run_in_background(std::move(plan)), log_failure);
+  spawn_logged(executor, "a copy in the background", run_in_background(std::move(plan)));
   co_return ScsiResult{};
 }
 

@@ -1,5 +1,4 @@
 // Commands that write the same to many blocks, or nothing at all.
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
@@ -7,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "backend/base/gate.h"
 #include "backend/base/log.h"
 #include "target/scsi/commands.h"
 #include "target/scsi/compare.h"
@@ -91,10 +91,6 @@ Task format_unwatched(BlockDevice& device, std::shared_ptr<Erasure> state,
   if (!done) log::error("volume {}: FORMAT UNIT failed: {}", volume, done.error().message());
 }
 
-void log_failure(std::exception_ptr failure) {
-  if (failure) log::error("FORMAT UNIT: unexpected exception");
-}
-
 }  // namespace
 
 // ---- FORMAT UNIT, SBC-4 5.4
@@ -129,8 +125,8 @@ asio::awaitable<ScsiResult> run_format_unit(LogicalUnit& unit, Command command, 
   if (immed) {
     Executor executor = co_await asio::this_coro::executor;
     unit.erasure()->begin(false);  // from the next command on
-    asio::co_spawn(executor, format_unwatched(unit.device(), unit.erasure(), std::move(hold)),
-                   log_failure);
+    spawn_logged(executor, "FORMAT UNIT",
+                 format_unwatched(unit.device(), unit.erasure(), std::move(hold)));
     co_return ScsiResult{};
   }
   Result<void> done =

@@ -34,8 +34,9 @@ struct Erasure {
 
 Async<void> erase(BlockDevice& device, std::shared_ptr<Erasure> state, TicketPtr ticket);
 
-// Of what an erased device is left with, if power was lost meanwhile (MetadataKey::sanitize).
-std::optional<std::optional<CompletionMode>> decode_sanitize_record(const Bytes& record);
+// Of the SANITIZE that was under way when power was lost (MetadataKey::sanitize). Nothing: there
+// was none and the record is empty, or the record is damaged.
+std::optional<CompletionMode> decode_sanitize_record(const Bytes& record);
 // In the background, for a unit that has just learnt of it.
 void resume_sanitize(LogicalUnit& unit, const Executor& executor, CompletionMode mode);
 

@@ -533,14 +533,16 @@ Async<void> LogicalUnit::load_metadata() {
   }
   std::optional<ModeParameters> mode = decode_mode(*mode_record, default_mode());
   if (!mode) co_return Error(ErrorCode::corrupt, "the record of saved mode pages is damaged");
-  const auto sanitizing = decode_sanitize_record(*sanitize_record);
-  if (!sanitizing) co_return Error(ErrorCode::corrupt, "the record of a SANITIZE is damaged");
+  const std::optional<CompletionMode> sanitizing = decode_sanitize_record(*sanitize_record);
+  if (!sanitizing && !sanitize_record->empty()) {
+    co_return Error(ErrorCode::corrupt, "the record of a SANITIZE is damaged");
+  }
   reservations_ = std::move(*reservations);
   mode_ = saved_mode_ = *mode;
   has_loaded_metadata_ = true;
-  if (*sanitizing) {
+  if (sanitizing) {
     const Executor executor = co_await asio::this_coro::executor;
-    resume_sanitize(*this, executor, **sanitizing);
+    resume_sanitize(*this, executor, *sanitizing);
   }
   co_return Result<void>();
 }

@@ -3,12 +3,12 @@
 // A SANITIZE that was accepted is not forgotten: before the first block goes the volume keeps a
 // record of it, which the log takes back after the last one. Whoever attaches the volume in between
 // goes on, before it serves anything. Nothing but the loss of the logical unit ends it sooner.
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <memory>
 #include <utility>
 
+#include "backend/base/gate.h"
 #include "backend/base/log.h"
 #include "target/scsi/commands.h"
 #include "target/scsi/erasure.h"
@@ -40,10 +40,6 @@ Task sanitize_unwatched(BlockDevice& device, std::shared_ptr<Erasure> state, Com
                         std::unique_ptr<RangeLocks::Hold> hold) {
   Result<void> done = co_await sanitize(device, std::move(state), mode, std::move(hold));
   (void)done;  // the unit's state tells
-}
-
-void log_failure(std::exception_ptr failure) {
-  if (failure) log::error("SANITIZE: unexpected exception");
 }
 
 std::optional<Sense> check_fields(const Cdb& cdb) {
@@ -78,6 +74,7 @@ asio::awaitable<ScsiResult> run_sanitize(LogicalUnit& unit, Command command, Buf
                                                  state->ticket);
   if (!hold->granted()) co_await hold->turn();
   if (state->ticket->cancelled) co_return ended_with(Status::task_aborted);
+  state->begin(true);  // once more: a FORMAT UNIT that came before has ended meanwhile
   unit.about_to_change(everything);
   Bytes record{static_cast<std::byte>(mode)};
   Result<void> kept = co_await keep_record(unit.device(), std::move(record));
@@ -87,8 +84,8 @@ asio::awaitable<ScsiResult> run_sanitize(LogicalUnit& unit, Command command, Buf
   }
   if (cdb.immed) {
     Executor executor = co_await asio::this_coro::executor;
-    asio::co_spawn(executor, sanitize_unwatched(unit.device(), state, mode, std::move(hold)),
-                   log_failure);
+    spawn_logged(executor, "SANITIZE",
+                 sanitize_unwatched(unit.device(), state, mode, std::move(hold)));
     co_return ScsiResult{};
   }
   Result<void> done = co_await sanitize(unit.device(), state, mode, std::move(hold));
@@ -114,19 +111,18 @@ asio::awaitable<ScsiResult> run_exit_failure_mode(LogicalUnit& unit, Command com
   co_return ScsiResult{};
 }
 
-std::optional<std::optional<CompletionMode>> decode_sanitize_record(const Bytes& record) {
-  if (record.empty()) return std::optional<CompletionMode>();
+std::optional<CompletionMode> decode_sanitize_record(const Bytes& record) {
+  if (record.size() != 1) return std::nullopt;
   const auto mode = static_cast<CompletionMode>(record.front());
   const bool known = mode == CompletionMode::restricted || mode == CompletionMode::unrestricted;
-  if (!known || record.size() != 1) return std::nullopt;
-  return mode;
+  return known ? std::optional(mode) : std::nullopt;
 }
 
 void resume_sanitize(LogicalUnit& unit, const Executor& executor, CompletionMode mode) {
   log::info("volume {}: SANITIZE goes on", to_string(unit.geometry().identity));
   unit.erasure()->begin(true);
-  asio::co_spawn(executor, sanitize_unwatched(unit.device(), unit.erasure(), mode, nullptr),
-                 log_failure);
+  spawn_logged(executor, "SANITIZE",
+               sanitize_unwatched(unit.device(), unit.erasure(), mode, nullptr));
 }
 
 }  // namespace swiftness::scsi

@@ -29,6 +29,12 @@ AccessState TargetPortGroups::state_of(uint16_t group) const noexcept {
   return found == groups_.end() ? AccessState::active_optimized : found->second.state;
 }
 
+AccessStates TargetPortGroups::states() const {
+  AccessStates out;
+  for (const auto& [number, group] : groups_) out.emplace(number, group.state);
+  return out;
+}
+
 bool TargetPortGroups::change(Group& group, AccessState state, StatusCode why) {
   if (state == group.state) return false;
   group.state = state;

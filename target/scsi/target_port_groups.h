@@ -38,6 +38,7 @@ class TargetPortGroups {
 
   bool empty() const noexcept { return groups_.empty(); }
   AccessState state_of(uint16_t group) const noexcept;  // active/optimized: there is no such group
+  AccessStates states() const;                          // of every group
 
   // The configuration says this from now on. A group that it says something else of than before
   // takes that state, whatever was set meanwhile. Is any group in another state now?

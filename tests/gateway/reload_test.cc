@@ -1,7 +1,9 @@
 // A running gateway and its configuration: files that change, initiators that notice or do not.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <fstream>
 #include <future>
@@ -40,6 +42,14 @@ ScsiRequest inquiry() {
   ScsiRequest request;
   request.cdb = {0x12, 0, 0, 0, 36};
   request.read_length = 36;
+  return request;
+}
+
+ScsiRequest set_target_port_groups(std::array<uint8_t, 4> descriptor) {
+  ScsiRequest request;
+  request.cdb = {0xa4, 0x0a, 0, 0, 0, 0, 0, 0, 0, 8};
+  request.data_out = Octets(8);
+  for (size_t i = 0; i < 4; ++i) request.data_out[4 + i] = std::byte{descriptor[i]};
   return request;
 }
 
@@ -128,6 +138,17 @@ class ReloadTest : public testing::Test {
 
   std::string state_of(const std::string& volume) {
     return gateway_->get("/volumes/" + volume).value("state", "");
+  }
+
+  // To the first volume, as the status tells: "portal group, state, what is configured".
+  std::string paths() {
+    std::string out;
+    const json status = gateway_->get("/status");
+    for (const json& path : status["volumes"][0]["paths"]) {
+      out += fmt::format("{}{} {} {}", out.empty() ? "" : ", ", path.value("portal_group", 0),
+                         path.value("state", ""), path.value("configured", ""));
+    }
+    return out;
   }
 
   File file_;
@@ -334,11 +355,16 @@ TEST_F(ReloadTest, APortalGroupGoesToStandbyAndBack) {
   EXPECT_THAT(reload().changed, ElementsAre("portal group 1 of " + kIqn + ": standby"));
   EXPECT_EQ(initiator->run(test_unit_ready())->asc(), kAccessStateChanged);
   EXPECT_EQ(initiator->run(write10(0, pattern(512, 1)))->asc(), Asc(0x04, 0x0b));
+  EXPECT_EQ(paths(), "1 standby standby");
+  EXPECT_EQ(initiator->run(set_target_port_groups({0x01, 0, 0, 1}))->status, 0);
+  EXPECT_EQ(paths(), "1 non_optimized standby") << "an initiator's";
+  EXPECT_EQ(initiator->run(set_target_port_groups({0x02, 0, 0, 1}))->status, 0);
   EXPECT_THAT(reload().changed, IsEmpty());
   file_.access.clear();
   EXPECT_THAT(reload().changed, ElementsAre("portal group 1 of " + kIqn + ": optimized"));
   EXPECT_EQ(initiator->run(test_unit_ready())->asc(), kAccessStateChanged);
   EXPECT_EQ(initiator->run(write10(0, pattern(512, 1)))->status, 0);
+  EXPECT_EQ(paths(), "1 optimized optimized");
 }
 
 TEST_F(ReloadTest, AVolumeGrowsUnderItsInitiators) {

@@ -10,6 +10,7 @@
 
 #include "backend/base/endian.h"
 #include "tests/interop/libiscsi.h"
+#include "tests/support/copy_lists.h"
 
 namespace swiftness::test {
 namespace {
@@ -19,13 +20,6 @@ constexpr auto kMostPerCommand = std::chrono::seconds(4);
 constexpr uint32_t kLeastInactivity_s = 30;    // INACTIVITY TIMEOUT
 constexpr uint32_t kPopulate = 1, kWrite = 2;  // list identifiers
 
-using Token = Bytes;  // 512
-
-struct Range {
-  uint64_t lba;
-  uint32_t blocks;
-};
-
 // `count` ranges of so many MiB, `stride` MiB from each other.
 std::vector<Range> ranges_of(uint64_t first_mib, size_t count, uint32_t mib, uint32_t stride) {
   std::vector<Range> out;
@@ -33,13 +27,6 @@ std::vector<Range> ranges_of(uint64_t first_mib, size_t count, uint32_t mib, uin
     out.push_back({(first_mib + i * stride) * kMiBBlocks, mib * kMiBBlocks});
   }
   return out;
-}
-
-Token zero_token_of_block_devices() {
-  Token token(512);
-  store_be(&token[0], uint32_t{0xffff0001});
-  store_be(&token[6], uint16_t{0x01f8});
-  return token;
 }
 
 class Odx : public testing::Test {
@@ -56,16 +43,6 @@ class Odx : public testing::Test {
     return outcome;
   }
 
-  static void append(Bytes& list, const std::vector<Range>& ranges) {
-    store_be(&list[list.size() - 2], static_cast<uint16_t>(16 * ranges.size()));
-    for (const Range& range : ranges) {
-      const size_t at = list.size();
-      list.resize(at + 16);
-      store_be(&list[at], range.lba);
-      store_be(&list[at + 8], range.blocks);
-    }
-    store_be(&list[0], static_cast<uint16_t>(list.size() - 2));
-  }
   static Cdb third_party_copy(int opcode, int action, uint32_t list_identifier, size_t length) {
     Cdb out = cdb({opcode, action});
     auto* bytes = reinterpret_cast<std::byte*>(out.data());
@@ -73,7 +50,7 @@ class Odx : public testing::Test {
     store_be(bytes + 10, static_cast<uint32_t>(length));
     return out;
   }
-  std::string copy_command(int action, uint32_t list_identifier, Bytes list) {
+  std::string copy_command(int action, Bytes list, uint32_t list_identifier = 0) {
     const size_t length = list.size();
     const Answer answer =
         initiator_->give(third_party_copy(0x83, action, list_identifier, length), std::move(list));
@@ -82,10 +59,7 @@ class Odx : public testing::Test {
   }
 
   std::string populate(const std::vector<Range>& ranges, uint32_t timeout_s = 0) {
-    Bytes list(16);
-    store_be(&list[4], timeout_s);
-    append(list, ranges);
-    return copy_command(0x10, kPopulate, std::move(list));
+    return copy_command(0x10, populate_list(ranges, timeout_s), kPopulate);
   }
   // RECEIVE ROD TOKEN INFORMATION, as often as it takes.
   Bytes information(uint32_t list_identifier) {
@@ -104,16 +78,14 @@ class Odx : public testing::Test {
     EXPECT_EQ(populate(ranges, timeout_s), "good");
     const Bytes told = information(kPopulate);
     EXPECT_EQ(told.size(), 550u);
-    return told.size() == 550 ? Token(told.begin() + 38, told.end()) : Token(512);
+    Token token{};
+    if (told.size() == 550) std::copy_n(told.begin() + 38, token.size(), token.begin());
+    return token;
   }
 
   std::string write_using(const Token& token, const std::vector<Range>& ranges,
                           uint64_t offset = 0) {
-    Bytes list(536);
-    store_be(&list[8], offset);
-    std::ranges::copy(token, &list[16]);
-    append(list, ranges);
-    return copy_command(0x11, kWrite, std::move(list));
+    return copy_command(0x11, write_using_list(token, ranges, offset), kWrite);
   }
   // The same until all is written: what one command did not is asked for again.
   std::string write_all_using(const Token& token, std::vector<Range> ranges) {
@@ -191,7 +163,7 @@ TEST_F(Odx, AtOffsetsInTheToken) {
 
 TEST_F(Odx, TheZeroTokenUnmaps) {
   ASSERT_EQ(stored(0, 8, 1), "good");
-  EXPECT_EQ(write_all_using(zero_token_of_block_devices(), ranges_of(2, 1, 4, 0)), "good");
+  EXPECT_EQ(write_all_using(zero_token(), ranges_of(2, 1, 4, 0)), "good");
   EXPECT_TRUE(initiator_->is_zero(2, 4));
   EXPECT_TRUE(initiator_->has(0, 2, 1, 0));
   EXPECT_TRUE(initiator_->has(6, 2, 1, 6));
@@ -201,7 +173,7 @@ TEST_F(Odx, TheZeroTokenUnmaps) {
   ASSERT_GE(status.size(), 24u);
   EXPECT_EQ(load_be<uint32_t>(&status[16]), 4 * kMiBBlocks);
   EXPECT_EQ(std::to_integer<int>(status[20]) & 0x0f, 1) << "deallocated";
-  EXPECT_EQ(write_all_using(zero_token_of_block_devices(), ranges_of(1024, 1, 256, 0)), "good");
+  EXPECT_EQ(write_all_using(zero_token(), ranges_of(1024, 1, 256, 0)), "good");
 }
 
 TEST_F(Odx, AChangedSourceIsNoSource) {
@@ -243,24 +215,16 @@ TEST_F(Odx, ACopyWithinAVolumeTakesNoTimeAndATokenExpires) {
   const std::chrono::duration<double> by_token = std::chrono::steady_clock::now() - begin;
 
   const Bytes page = initiator_->ask(cdb({0x12, 1, 0x83, 1, 0}), 256).data;
-  Bytes list(16 + 32);
-  list[0] = std::byte{1};
-  store_be(&list[2], uint16_t{32});
-  list[16] = std::byte{0xe4};
-  std::copy_n(&page[4], 20, &list[20]);  // the disk's NAA designator
-  store_be(&list[44], kBlockBytes);
+  ASSERT_GE(page.size(), 24u);
+  CopyList copy;
+  const auto naa = std::span(page).subspan<8, 16>();
+  copy.targets = {target_descriptor(naa, kBlockBytes)};
   for (uint64_t i = 0; i < 16; ++i) {  // 16 MiB each
-    const size_t at = list.size();
-    list.resize(at + 28);
-    list[at] = std::byte{0x02};
-    store_be(&list[at + 2], uint16_t{24});
-    store_be(&list[at + 10], static_cast<uint16_t>(16 * kMiBBlocks));
-    store_be(&list[at + 12], i * 16 * kMiBBlocks);
-    store_be(&list[at + 20], (1024 + i * 16) * kMiBBlocks);
+    copy.segments.push_back(segment_descriptor(0, 0, 16 * kMiBBlocks, i * 16 * kMiBBlocks,
+                                               (1024 + i * 16) * kMiBBlocks));
   }
-  store_be(&list[8], uint32_t{16 * 28});
   begin = std::chrono::steady_clock::now();
-  EXPECT_EQ(copy_command(0x00, 0, std::move(list)), "good") << "EXTENDED COPY(LID1)";
+  EXPECT_EQ(copy_command(0x00, copy.lid1()), "good") << "EXTENDED COPY(LID1)";
   const std::chrono::duration<double> by_extended_copy = std::chrono::steady_clock::now() - begin;
   fmt::print("256 MiB within one volume: {:.3f} s by tokens, {:.3f} s by EXTENDED COPY\n",
              by_token.count(), by_extended_copy.count());

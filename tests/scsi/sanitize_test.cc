@@ -86,6 +86,25 @@ TEST_F(Sanitize, WaitsForWritesThatCameBeforeAndLetsNoneInBetween) {
   EXPECT_EQ(device_.written_blocks(), 0u);
 }
 
+TEST_F(Sanitize, IsInProgressAlsoAfterAFormatThatCameBefore) {
+  start();
+  device_.hang();
+  auto writing = begin(kWrite, pattern(512, 1));
+  auto formatting = begin(cdb({0x04}));
+  auto sanitizing = begin(sanitize(kBlockErase));
+  for (int step = 0; step < 3; ++step) {  // the write, the format's unmap, its flush
+    device_.release_one();
+    turn();
+  }
+  EXPECT_TRUE(writing->done() && formatting->done());
+  EXPECT_FALSE(sanitizing->done());
+  EXPECT_EQ(sense_of(kTestUnitReady), kInProgress);
+  device_.release();
+  turn();
+  EXPECT_TRUE(sanitizing->done());
+  EXPECT_EQ(sense_of(kTestUnitReady), kGood);
+}
+
 TEST_F(Sanitize, IsHeadOfQueue) {
   start();
   device_.hang();
