@@ -56,6 +56,7 @@ SwiftClient::SwiftClient(SwiftStoreConfig config, Executor executor, SwiftTuning
     : config_(std::move(config)),
       retry_(tuning.retry),
       endpoints_(std::max<size_t>(config_.endpoints.size(), 1), tuning.breaker),
+      hedges_(tuning.hedging),
       executor_(executor),
       closing_(executor),
       circuit_closed_(executor),
@@ -155,7 +156,7 @@ asio::awaitable<SwiftClient::Sent> SwiftClient::send(const SwiftRequest& request
                                                      const Session& session, size_t endpoint,
                                                      TimePoint deadline, bool again) {
   HttpRequest http = to_http(request, session, endpoint, deadline, again);
-  if (!request.hedge) {
+  if (!request.hedge || !hedges_) {
     Sent sent{{}, base_url(session, endpoint), id_of(http)};
     sent.outcome = co_await transport_->perform(std::move(http));
     report(endpoint, sent.outcome);
