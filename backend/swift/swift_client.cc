@@ -213,9 +213,10 @@ asio::awaitable<SwiftClient::Sent> SwiftClient::send_hedged(const SwiftRequest& 
     return runner.ended && response != nullptr && !request.judge(*response);
   };
 
+  const TimePoint began = now();
   const TimePoint deadline = http.deadline;
-  bool may_hedge = patience < deadline - now();
-  const TimePoint impatient = may_hedge ? now() + patience : deadline;
+  bool may_hedge = patience < deadline - began;
+  bool very_late = false;
   start(std::move(http), endpoint);
   std::optional<size_t> first;  // that counts
   while (!first) {
@@ -231,13 +232,18 @@ asio::awaitable<SwiftClient::Sent> SwiftClient::send_hedged(const SwiftRequest& 
       co_await race->moved.wait();
       continue;
     }
-    const Duration left = impatient - now();
+    const Duration left = began + patience - now();
     if (left > Duration::zero()) {
       co_await race->moved.wait_for(left);
       continue;
     }
+    if (!hedging_.may_hedge(very_late)) {
+      very_late = true;
+      patience *= 2;
+      may_hedge = patience < deadline - began;
+      continue;
+    }
     may_hedge = false;
-    if (!hedging_.may_hedge()) continue;
     auto other = endpoints_.choose(now(), endpoint);
     auto* index = std::get_if<size_t>(&other);
     if (index != nullptr) start(to_http(request, session, *index, deadline, false), *index);
