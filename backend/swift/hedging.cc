@@ -13,6 +13,7 @@ constexpr size_t kUpdateEvery = 16;  // new durations
 constexpr Duration kLeast = 10ms;    // faster than that is not slow
 constexpr double kShare = 0.05;
 constexpr double kBurst = 8;
+constexpr double kReserve = 3;  // of it, for reads that are very late
 
 }  // namespace
 
@@ -28,8 +29,8 @@ std::optional<Duration> Hedging::patience(uint64_t bytes) {
   return std::max(usual.slow, kLeast);
 }
 
-bool Hedging::may_hedge() {
-  if (allowance_ < 1) return false;
+bool Hedging::may_hedge(bool very_late) {
+  if (allowance_ < (very_late ? 1 : 1 + kReserve)) return false;
   allowance_ -= 1;
   return true;
 }

@@ -3,7 +3,9 @@
 //
 // What is usual is learned for each size of reads: the 95th percentile of the last ones. At most
 // one read in twenty is hedged over time, so that a cluster that is slow as a whole gets 5 % more
-// work from us and not twice as much. Pure.
+// work from us and not twice as much. As one in twenty is slow by definition, those that are only
+// just late could use up all of that, and nothing would be left for one that hangs: a few hedges
+// are kept for reads that are very late. Pure.
 #pragma once
 
 #include <array>
@@ -21,8 +23,9 @@ class Hedging {
   // too little is known. Counts the read.
   std::optional<Duration> patience(uint64_t bytes);
 
-  // Patience is over: whether another request is within the bounds. Counts it.
-  bool may_hedge();
+  // Patience is over: whether another request is within the bounds. Counts it. A read that may not
+  // asks again later, and is `very_late` when it has waited for twice its patience.
+  bool may_hedge(bool very_late);
 
   void answered(uint64_t bytes, Duration after);
 

@@ -49,6 +49,7 @@ SwiftClient::SwiftClient(SwiftStoreConfig config, Executor executor, SwiftTuning
     : config_(std::move(config)),
       retry_(tuning.retry),
       endpoints_(std::max<size_t>(config_.endpoints.size(), 1), tuning.breaker),
+      hedges_(tuning.hedging),
       executor_(executor),
       closing_(executor),
       circuit_closed_(executor),
@@ -139,7 +140,7 @@ asio::awaitable<SwiftClient::Sent> SwiftClient::send(const SwiftRequest& request
                                                      const Session& session, size_t endpoint,
                                                      TimePoint deadline, bool again) {
   HttpRequest http = to_http(request, session, endpoint, deadline, again);
-  if (!request.hedge) {
+  if (!request.hedge || !hedges_) {
     Sent sent{{}, base_url(session, endpoint), id_of(http)};
     sent.outcome = co_await transport_->perform(std::move(http));
     report(endpoint, sent.outcome);
@@ -193,9 +194,10 @@ asio::awaitable<SwiftClient::Sent> SwiftClient::send_hedged(const SwiftRequest& 
     return runner.ended && response != nullptr && !request.judge(*response);
   };
 
+  const TimePoint began = now();
   const TimePoint deadline = http.deadline;
-  bool may_hedge = patience < deadline - now();
-  const TimePoint impatient = may_hedge ? now() + patience : deadline;
+  bool may_hedge = patience < deadline - began;
+  bool very_late = false;
   start(std::move(http), endpoint);
   std::optional<size_t> first;  // that counts
   while (!first) {
@@ -211,13 +213,18 @@ asio::awaitable<SwiftClient::Sent> SwiftClient::send_hedged(const SwiftRequest& 
       co_await race->moved.wait();
       continue;
     }
-    const Duration left = impatient - now();
+    const Duration left = began + patience - now();
     if (left > Duration::zero()) {
       co_await race->moved.wait_for(left);
       continue;
     }
+    if (!hedging_.may_hedge(very_late)) {
+      very_late = true;
+      patience *= 2;
+      may_hedge = patience < deadline - began;
+      continue;
+    }
     may_hedge = false;
-    if (!hedging_.may_hedge()) continue;
     auto other = endpoints_.choose(now(), endpoint);
     auto* index = std::get_if<size_t>(&other);
     if (index != nullptr) start(to_http(request, session, *index, deadline, false), *index);

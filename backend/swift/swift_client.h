@@ -90,6 +90,7 @@ class SwiftClient {
   RetryTiming retry_;
   RetryBudget budget_;
   Endpoints endpoints_;
+  const bool hedges_;
   Hedging hedging_;
   bool closed_ = false;
   Executor executor_;

@@ -9,6 +9,7 @@ namespace swiftness {
 struct SwiftTuning {
   RetryTiming retry;
   BreakerTiming breaker;
+  bool hedging = true;        // slow reads are asked for twice
   unsigned pool_threads = 2;  // for checksums; 0: they are done where they are asked for
 };
 

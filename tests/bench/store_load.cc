@@ -1,10 +1,12 @@
 // store_load --auth URL --container NAME WORKLOAD: what the Swift client does by itself, without a
 // volume, beside what curl does with the same objects (tests/bench/client).
 //
-// Workloads: put, get (--count objects of 16 MiB, --parallel at once), small (4 KiB ranges of the
-// objects, one after the other). One line of key=value pairs; the clock begins after the log-in and
-// a first request. Its memory is that of swiftnessd (tcmalloc, pages of 2 MiB), and touched before;
-// the checksums of uploads are made before, too.
+// Workloads: put, get (--count objects of 16 MiB), small (--count ranges of 4 KiB of the first
+// one),
+// --parallel at once. One line of key=value pairs; the clock begins after the log-in and a first
+// request, and of small reads the first --warm-up do not count. --each FILE gets the latency of
+// each that does, in us. Its memory is that of swiftnessd (tcmalloc, pages of 2 MiB), and touched
+// before; the checksums of uploads are made before, too.
 #include <fmt/core.h>
 #include <sys/resource.h>
 
@@ -12,7 +14,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 #include <vector>
 
@@ -30,9 +34,11 @@ constexpr size_t kObject = 16 << 20;
 constexpr uint64_t kSmall = 4096;
 
 struct Options {
-  std::string auth, container = "bench", workload, prefix = "ours";
-  uint64_t count = 16;
+  std::string auth, container = "bench", workload, prefix = "ours", each;
+  std::vector<std::string> endpoints;
+  uint64_t count = 16, warm_up = 1;
   size_t parallel = 4;
+  bool no_hedging = false;
 };
 
 double cpu_seconds() {
@@ -60,15 +66,12 @@ class Load {
     must(run(io_, store_.list(options_.container, options_.prefix, "", 1)));
     const double cpu_before = cpu_seconds();
     const TimePoint began = now();
-    if (options_.workload == "small") {
-      run(io_, read_small());
-    } else {
-      run(io_, all_objects());
-    }
+    run(io_, everything());
     const double seconds = std::chrono::duration<double>(now() - began).count();
     const double cpu = cpu_seconds() - cpu_before;
     if (!failure_.empty()) throw std::runtime_error(failure_);
     if (options_.workload == "small") {
+      if (!options_.each.empty()) write_each();
       std::ranges::sort(latencies_);
       auto at = [this](size_t percent) {
         const Duration latency = latencies_[latencies_.size() * percent / 100];
@@ -101,13 +104,28 @@ class Load {
     return {options_.container, fmt::format("{}-{}", options_.prefix, n)};
   }
 
-  Task all_objects() {
+  void write_each() const {
+    std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::fopen(options_.each.c_str(), "w"),
+                                                        &std::fclose);
+    if (!out) throw std::runtime_error("cannot write " + options_.each);
+    for (Duration latency : latencies_) {
+      fmt::print(out.get(), "{}\n", latency / std::chrono::microseconds(1));
+    }
+  }
+
+  Task everything() {
     FanOut workers(io_.get_executor());
-    for (size_t i = 0; i < options_.parallel; ++i) workers.add(work());
+    for (size_t i = 0; i < options_.parallel; ++i) {
+      if (options_.workload == "small") {
+        workers.add(read_small());
+      } else {
+        workers.add(whole_objects());
+      }
+    }
     co_await workers.join();
   }
 
-  Task work() {
+  Task whole_objects() {
     const GetOptions any;
     while (next_ < options_.count && failure_.empty()) {
       ObjectName object = this->object(next_++);
@@ -124,12 +142,13 @@ class Load {
   Task read_small() {
     const GetOptions any;
     const ObjectName first = object(0);
-    for (uint64_t i = 0; i <= options_.count && failure_.empty(); ++i) {
+    while (next_ < options_.warm_up + options_.count && failure_.empty()) {
+      const uint64_t i = next_++;
       const ByteRange range{i * 65536 % kObject, kSmall};
       const TimePoint began = now();
       Result<Buffer> got = co_await store_.get(first, range, any);
       if (!got.ok()) failure_ = got.error().message();
-      if (i > 0) latencies_.push_back(now() - began);
+      if (i >= options_.warm_up) latencies_.push_back(now() - began);
     }
   }
 
@@ -147,9 +166,12 @@ int load(const Options& options) {
   SwiftStoreConfig config;
   config.auth_urls = {options.auth};
   config.auth = AuthV1Config{"test:tester", "testing"};
+  config.endpoints = options.endpoints;
   config.prefix = "";
   asio::io_context io(1);
-  SwiftStore store(config, io.get_executor());
+  SwiftTuning tuning;
+  tuning.hedging = !options.no_hedging;
+  SwiftStore store(config, io.get_executor(), tuning);
   Load(options, io, store)();
   return 0;
 }
@@ -170,7 +192,12 @@ int main(int argc, char** argv) {
   app.add_option("--container", options.container, "which is there (bench)");
   app.add_option("--prefix", options.prefix, "of the names (ours)");
   app.add_option("--count", options.count, "objects, or ranges (16)");
-  app.add_option("--parallel", options.parallel, "objects at once (4)");
+  app.add_option("--parallel", options.parallel, "of them at once (4)");
+  app.add_option("--endpoint", options.endpoints,
+                 "proxy of the cluster, may be given several times");
+  app.add_option("--warm-up", options.warm_up, "ranges that do not count, before the others (1)");
+  app.add_option("--each", options.each, "file for the latency of each range");
+  app.add_flag("--no-hedging", options.no_hedging, "slow ranges are not asked for twice");
   CLI11_PARSE(app, argc, argv);
   try {
     return swiftness::test::load(options);

@@ -31,17 +31,27 @@ TEST(Hedging, WaitsForAsLongAsAllButTheSlowestTake) {
 
 TEST(Hedging, AtMostOneReadInTwenty) {
   Hedging hedging;
-  EXPECT_FALSE(hedging.may_hedge());
+  EXPECT_FALSE(hedging.may_hedge(true));
   int hedges = 0;
   for (int i = 0; i < 1000; ++i) {
     hedging.patience(4096);
-    hedges += hedging.may_hedge() ? 1 : 0;
+    hedges += hedging.may_hedge(true) ? 1 : 0;
   }
   EXPECT_NEAR(hedges, 50, 1);
   for (int i = 0; i < 10000; ++i) hedging.patience(4096);
   hedges = 0;
-  while (hedging.may_hedge()) ++hedges;
+  while (hedging.may_hedge(true)) ++hedges;
   EXPECT_EQ(hedges, 8) << "saved up for a bad moment, within bounds";
+}
+
+TEST(Hedging, ReadsThatAreJustLateLeaveSomethingForThoseThatHang) {
+  Hedging hedging;
+  for (int i = 0; i < 10000; ++i) hedging.patience(4096);
+  int just_late = 0, very_late = 0;
+  while (hedging.may_hedge(false)) ++just_late;
+  while (hedging.may_hedge(true)) ++very_late;
+  EXPECT_EQ(just_late, 5);
+  EXPECT_EQ(very_late, 3);
 }
 
 }  // namespace

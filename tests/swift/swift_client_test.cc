@@ -6,6 +6,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <random>
+
 #include "backend/base/random.h"
 #include "tests/support/run.h"
 #include "tests/swift/imagined_network.h"
@@ -41,10 +44,9 @@ class SwiftClientTest : public testing::Test {
                  ? log_in_(request)
                  : serve_(request);
     };
-    SwiftTuning tuning;
-    tuning.pool_threads = 0;
+    tuning_.pool_threads = 0;
     client_ = std::make_shared<SwiftClient>(
-        config_, io_.get_executor(), tuning,
+        config_, io_.get_executor(), tuning_,
         std::make_unique<ImaginedNetwork>(io_.get_executor(), servers, log_));
     return *client_;
   }
@@ -76,6 +78,7 @@ class SwiftClientTest : public testing::Test {
   SeededRandom random_{1};
   asio::io_context io_{1};
   SwiftStoreConfig config_;
+  SwiftTuning tuning_;
   ImaginedNetwork::Servers log_in_, serve_;
   int tokens_ = 0;
   std::shared_ptr<ImaginedNetwork::Log> log_ = std::make_shared<ImaginedNetwork::Log>();
@@ -413,6 +416,56 @@ TEST_F(HedgeTest, QuickReadsAndOthersAreAskedForOnce) {
   ASSERT_TRUE(ask(request_for("GET", true)).ok());
   ASSERT_TRUE(ask(request_for("PUT")).ok());
   EXPECT_EQ(log_->size(), 2u);
+}
+
+// 3 reads of 100 hang for a second. The others vary, and two hundred of them in turns are half as
+// slow again: many are just late, and must not use up what those that hang need.
+TEST_F(HedgeTest, OfReadsThatHangNearlyAllAreAskedForAgain) {
+  std::mt19937 random(1);
+  std::lognormal_distribution<> usual_ms(std::log(10), 0.6);
+  int reads = 0;
+  serve_ = [&](const HttpRequest&) {
+    if (random() % 100 < 3) return Reply{http_answer(200), 1s};
+    const auto after =
+        static_cast<int64_t>((reads / 200 % 2 == 0 ? 1000 : 1500) * usual_ms(random));
+    return Reply{http_answer(200), std::chrono::microseconds(after)};
+  };
+  constexpr int kReads = 10000;
+  int hung = 0;
+  for (; reads < kReads; ++reads) {
+    const TimePoint began = now();
+    ASSERT_TRUE(ask(request_for("GET", true)).ok());
+    if (reads >= 100 && now() - began > 500ms) ++hung;
+  }
+  EXPECT_LT(hung, kReads / 500) << "3 % of 3 % hang twice";
+  EXPECT_LE(log_->size(), kReads * 1.05 + 1) << "the log-in, too";
+}
+
+TEST_F(HedgeTest, AReadThatMayNotBeAskedForAgainIsLater) {
+  learn();
+  serve_ = [](const HttpRequest&) { return Reply{http_answer(200), 100ms}; };
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(ask(request_for("GET", true)).ok());
+  EXPECT_EQ(log_->size(), 10u + 8u) << "all that was saved up";
+  log_->clear();
+
+  serve_ = [](const HttpRequest&) { return Reply{http_answer(200), 10s}; };
+  const TimePoint began = now();
+  Started<Result<SwiftAnswer>> call(
+      io_, client().perform(request_for("GET", true), client().new_deadline()));
+  pass(100ms);
+  EXPECT_EQ(log_->size(), 1u) << "there is nothing to hedge with";
+  serve_ = [](const HttpRequest&) { return Reply{http_answer(200), 20ms}; };
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(ask(request_for("GET", true)).ok());
+  run_until(io_, [&call] { return call.done(); });
+  EXPECT_LT(now() - began, 1s) << "the others brought it another request";
+}
+
+TEST_F(HedgeTest, WithoutHedgingReadsAreAskedForOnce) {
+  tuning_.hedging = false;
+  learn();
+  then({Reply{http_answer(200), 5s}});
+  ASSERT_TRUE(ask(request_for("GET", true)).ok());
+  EXPECT_EQ(log_->size(), 1u);
 }
 
 TEST_F(HedgeTest, AClosedClientEndsItAll) {
