@@ -278,8 +278,16 @@ Async<std::vector<ExtentMap::Piece>> Volume::look_up(SectorRange range) {
                                     [](const ExtentMap::Piece& piece) { return piece.unknown; });
     if (known) co_return pieces;
     Result<void> loaded = co_await mapping_->loader.ensure(range.first, range.count);
-    if (!loaded) co_return loaded.error();
+    if (!loaded) co_return co_await damage_or_taken(loaded.error());
   }
+}
+
+// Another gateway that took the volume over deletes what its map does not need. What is missing is
+// damage only as long as the volume is ours.
+asio::awaitable<Error> Volume::damage_or_taken(Error error) {
+  if (error.code() != ErrorCode::corrupt) co_return error;
+  Result<void> ours = co_await verify_ownership_once();
+  co_return ours ? error : ours.error();
 }
 
 Async<BufferList> Volume::read(BlockRange range) {
@@ -291,12 +299,7 @@ Async<BufferList> Volume::read_online(SectorRange sectors) {
   if (!online) co_return online.error();
   Gate::Pass pass(gate_);
   Result<BufferList> data = co_await read_sectors(sectors);
-  if (!data && data.error().code() == ErrorCode::corrupt) {
-    // Another gateway that took the volume over deletes what its map does not need. What is missing
-    // is damage only as long as the volume is ours.
-    Result<void> ours = co_await verify_ownership_once();
-    if (!ours) co_return ours.error();
-  }
+  if (!data) co_return co_await damage_or_taken(data.error());
   co_return data;
 }
 
@@ -857,6 +860,7 @@ Geometry Volume::geometry() const noexcept {
 Async<std::vector<AllocationPiece>> Volume::allocation(BlockRange range) {
   Result<void> online = check_online();
   if (!online) co_return online.error();
+  Gate::Pass pass(gate_);
   const uint64_t factor = objects_.descriptor.block_size / kSectorBytes;
   const SectorRange sectors = sectors_of(range);
   std::vector<AllocationPiece> out;

@@ -157,6 +157,7 @@ class Volume final : public BlockDevice {
   };
 
   Async<std::vector<ExtentMap::Piece>> look_up(SectorRange range);
+  asio::awaitable<Error> damage_or_taken(Error error);
   Async<BufferList> read_online(SectorRange sectors);
   Async<BufferList> read_sectors(SectorRange sectors);
   Async<void> write_online(SectorRange sectors, BufferList data, Durability durability,

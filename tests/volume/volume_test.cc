@@ -347,6 +347,27 @@ TEST_F(VolumeTest, TellsWhatIsMapped) {
   EXPECT_EQ(seen, "0-8 8+8 16-8 24+292 316-684 ");
 }
 
+// Whoever looks at the map needs it until the leaf is there.
+TEST_F(VolumeTest, StopsWhenNobodyLooksAtTheMapAnyMore) {
+  const VolumeDescriptor disk = shared_.create(64 * kMiB);
+  Gateway first(shared_, disk);
+  ASSERT_TRUE(first.attach().ok());
+  ASSERT_TRUE(first.write(8, 300, 1).ok());
+  ASSERT_TRUE(first.stop().ok());
+  Gateway gateway(shared_, disk);
+  ASSERT_TRUE(gateway.attach().ok());
+  gateway.store.hold(StoreCall::get, "map/");
+  const BlockRange all{Lba(0), BlockCount(1000)};
+  Started<Result<std::vector<AllocationPiece>>> look(shared_.io, gateway.volume.allocation(all));
+  run_until(shared_.io, [&] { return gateway.store.held() > 0; });
+  Started<Result<void>> stop(shared_.io, gateway.volume.stop());
+  run(shared_.io, sleep_for(std::chrono::seconds(5)));
+  EXPECT_FALSE(stop.done());
+  gateway.store.release();
+  run_until(shared_.io, [&] { return stop.done(); });
+  EXPECT_TRUE(look.done());
+}
+
 TEST_F(VolumeTest, DisksOf4096ByteBlocks) {
   Gateway gateway(shared_, shared_.create(64 * kMiB, 4096));
   ASSERT_TRUE(gateway.attach().ok());
