@@ -15,6 +15,7 @@ struct Counts {
   uint64_t commands = 0;    // answered with success
   uint64_t copies = 0;      // among these
   uint64_t cancelled = 0;
+  uint64_t refused_by_quota = 0;
   uint64_t flushes = 0;  // and forced writes, answered with success
   uint64_t reads = 0;
   uint64_t grown = 0;
@@ -32,6 +33,7 @@ struct Counts {
     commands += other.commands;
     copies += other.copies;
     cancelled += other.cancelled;
+    refused_by_quota += other.refused_by_quota;
     flushes += other.flushes;
     reads += other.reads;
     grown += other.grown;

@@ -323,6 +323,8 @@ Task Gateway::client(uint32_t number) {
       co_await store_record_once();
     } else if (dice < 81) {
       co_await load_record_once();
+    } else if (dice < 83) {
+      co_await look_at_allocation_once();
     } else if (dice < 97) {
       co_await read_once();
     } else if (dice < 99 || !process.workload.grows) {
@@ -449,6 +451,9 @@ bool Gateway::ended(Life& life, Life::CommandId command, const Result<void>& don
     if (!ticket || !ticket->cancelled) world_.fail("a command was cancelled without being asked");
     life.cancelled(command);
     ++world_.counts.cancelled;
+  } else if (code == ErrorCode::out_of_space && process_->options.quota) {
+    life.cancelled(command);
+    ++world_.counts.refused_by_quota;
   } else if (serving()) {
     world_.fail("a command failed while the volume was online: " + done.error().message());
   }
@@ -470,14 +475,29 @@ Task Gateway::write_to(Piece piece) {
   const std::optional<Grade> promised = grade(durability);
   BufferList data(contents(world_.shape, piece, tag));
   const Pieces::Hold changing(process.changing, {piece});
-  const Life::CommandId id = life->issue({piece}, tag, world_.oracle.next_moment());
+  const Moment issued = world_.oracle.next_moment();
+  const Life::CommandId id = life->issue({piece}, tag, issued);
   world_.trace.note("{}: command {} writes {} to {}+{}{}", name_, id, tag, piece.first, piece.count,
                     forced ? ", forced" : "");
   Result<void> done =
       co_await process.volume.write(blocks_of(piece), std::move(data), durability, ticket);
+  if (!done && done.error().code() == ErrorCode::out_of_space &&
+      nothing_new(*life, piece, issued)) {
+    world_.fail(fmt::format("{}: an overwrite, command {}, needs no room", name_, id));
+  }
   if (!ended(*life, id, done, ticket, promised) || !forced) co_return;
   world_.trace.note("{}: command {} is safe", name_, id);
   ++world_.counts.flushes;
+}
+
+// Was there data in all of it, all the time since?
+bool Gateway::nothing_new(const Life& life, Piece piece, Moment since) {
+  const Moment until = world_.oracle.next_moment();
+  for (uint64_t i = 0; i < piece.count; ++i) {
+    const bool may_be_zeros = !life.judge_read({piece.first + i, 1}, Disk{0}, since, until);
+    if (may_be_zeros) return false;
+  }
+  return true;
 }
 
 Task Gateway::unmap_once() {
@@ -544,7 +564,8 @@ Task Gateway::copy_once() {
                     to.first, tag);
   const Lba target = blocks_of(to).first;
   Result<void> done = co_await process.volume.copy(blocks_of(from), target, ticket);
-  if (!done && done.error().code() != ErrorCode::cancelled) {  // it reads, which may fail
+  const ErrorCode code = done ? ErrorCode::cancelled : done.error().code();
+  if (code != ErrorCode::cancelled && code != ErrorCode::out_of_space) {  // it reads: that may fail
     world_.trace.note("{}: command {} fails: {}", name_, id, done.error().message());
     co_return;
   }
@@ -596,6 +617,33 @@ asio::awaitable<std::optional<Copies::Origins>> Gateway::look_at(Piece piece) {
   ++world_.counts.reads;
   world_.judge(life->judge_read(piece, *tags, issued, answered));
   co_return std::move(*origins);
+}
+
+// What is not mapped reads as zeros.
+Task Gateway::look_at_allocation_once() {
+  Process& process = *process_;
+  const std::shared_ptr<Life> life = process.life;
+  const Piece piece = some_piece(world_.shape.stripe_sectors);
+  const Moment issued = world_.oracle.next_moment();
+  Result<std::vector<AllocationPiece>> parts = co_await process.volume.allocation(blocks_of(piece));
+  const Moment answered = world_.oracle.next_moment();
+  if (!parts) {
+    world_.trace.note("{}: allocation of {}+{}: {}", name_, piece.first, piece.count,
+                      parts.error().message());
+    if (parts.error().code() == ErrorCode::corrupt && !world_.corruption_expected) {
+      world_.fail(name_ + ": a look at the allocation found damage: " + parts.error().message());
+    }
+    co_return;
+  }
+  Piece rest = piece;
+  for (const AllocationPiece& part : *parts) {
+    const uint64_t sectors = part.range.count.value() * (world_.block_size / kSectorBytes);
+    const Piece here{rest.first, sectors};
+    rest = {rest.first + sectors, rest.count - sectors};
+    if (part.mapped) continue;
+    world_.judge(life->judge_read(here, Disk(sectors, 0), issued, answered));
+  }
+  if (rest.count != 0) world_.fail(name_ + ": the allocation has not all of what was asked for");
 }
 
 Task Gateway::prefetch_once() {

@@ -95,6 +95,7 @@ class Gateway final : public BlockDeviceObserver {
   Task flush_once();
   Task read_once();
   asio::awaitable<std::optional<Copies::Origins>> look_at(Piece piece);
+  Task look_at_allocation_once();
   Task prefetch_once();
   Task grow_once();
   Task store_record_once();
@@ -103,6 +104,7 @@ class Gateway final : public BlockDeviceObserver {
   std::string too_much_space() const;
   Piece some_piece(uint64_t longest);
   TicketPtr some_ticket();
+  bool nothing_new(const Life& life, Piece piece, Moment since);
   BlockRange blocks_of(Piece piece) const;
   // Records how a command ended. False: not with success.
   bool ended(Life& life, Life::CommandId command, const Result<void>& done, const TicketPtr& ticket,

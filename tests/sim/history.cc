@@ -107,6 +107,8 @@ VolumeOptions random_options(Chance& chance, const World& world) {
   options.journaled_seal_after = milliseconds(1 + chance.skewed(30'000));
   options.journaled_seal_bytes = ByteCount((16 << 10) + chance.skewed(1 << 20));
   options.force = chance.happens(world.forced);
+  if (chance.one_in(6))
+    options.quota = ByteCount(chance.skewed(world.shape.sectors()) * kSectorBytes);
   if (chance.one_in(2)) options.sweep_every = seconds(chance.skewed(60));
   return options;
 }

@@ -101,11 +101,12 @@ TEST_F(Simulation, EveryHistoryIsAsItShouldBe) {
       "%s\n",
       fmt::format("{} histories: {} steps, {:.1f} hours of virtual time, {} lives, {} by force, {} "
                   "refused, {} fenced, {} crashes, {} power cuts, {} commands, {} copies, {} "
-                  "cancelled, {} flushes, {} reads, {} grown, {} deletes, {} settled, {} requests",
+                  "cancelled, {} beyond a quota, {} flushes, {} reads, {} grown, {} deletes, {} "
+                  "settled, {} requests",
                   histories, steps, virtual_seconds / 3600, counts.lives, counts.forced,
                   counts.refused, counts.fenced, counts.crashes, counts.power_cuts, counts.commands,
-                  counts.copies, counts.cancelled, counts.flushes, counts.reads, counts.grown,
-                  counts.deletes, counts.settled, counts.requests)
+                  counts.copies, counts.cancelled, counts.refused_by_quota, counts.flushes,
+                  counts.reads, counts.grown, counts.deletes, counts.settled, counts.requests)
           .c_str());
 }
 
