@@ -864,17 +864,18 @@ Async<std::vector<AllocationPiece>> Volume::allocation(BlockRange range) {
   const uint64_t factor = objects_.descriptor.block_size / kSectorBytes;
   const SectorRange sectors = sectors_of(range);
   std::vector<AllocationPiece> out;
-  // Data are written in whole blocks: no piece begins or ends inside one.
   Result<std::vector<ExtentMap::Piece>> pieces = co_await look_up(sectors);
   if (!pieces) co_return pieces.error();
   for (const ExtentMap::Piece& piece : *pieces) {
-    const BlockCount blocks(piece.sectors.value() / factor);
-    if (!out.empty() && out.back().mapped == piece.at.has_value()) {
-      out.back().range.count += blocks;
-    } else {
-      const BlockRange part{Lba(piece.first.value() / factor), blocks};
-      out.push_back(AllocationPiece{part, piece.at.has_value()});
+    const bool mapped = piece.at.has_value();
+    if (out.empty() || out.back().mapped != mapped) {
+      const BlockRange begun{Lba(piece.first.value() / factor), BlockCount(0)};
+      out.push_back(AllocationPiece{begun, mapped});
     }
+    // A block may lie in two frames. Where it is mapped and the next is not, or the other way round,
+    // a piece ends with a block.
+    const Lba end((piece.first + piece.sectors).value() / factor);
+    out.back().range.count = end - out.back().range.first;
   }
   co_return out;
 }

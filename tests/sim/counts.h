@@ -20,6 +20,7 @@ struct Counts {
   uint64_t reads = 0;
   uint64_t grown = 0;
   uint64_t settled = 0;   // space in use came down to what is due
+  uint64_t checks = 0;    // of the volume
   uint64_t deletes = 0;   // of objects
   uint64_t requests = 0;  // that reached a proxy
 
@@ -38,6 +39,7 @@ struct Counts {
     reads += other.reads;
     grown += other.grown;
     settled += other.settled;
+    checks += other.checks;
     deletes += other.deletes;
     requests += other.requests;
     return *this;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "backend/volume/check.h"
 #include "tests/sim/gateway.h"
 
 namespace swiftness::sim {
@@ -153,7 +154,9 @@ class History {
   std::string who_waits();
 
   Task direct();
+  std::unique_ptr<SwiftStore> own_store(const char* who);
   Task create_the_volume();
+  Task check_the_volume();
   void act();
   void meddle(Gateway& gateway);
   Crash some_crash() { return chance_.one_in(2) ? Crash::machine : Crash::process; }
@@ -240,24 +243,30 @@ Task History::direct() {
     const Duration most = chance_.one_in(5) ? seconds(60) : seconds(5);
     co_await sleep_for(chance_.between(milliseconds(1), most));
     act();
+    if (chance_.one_in(20)) co_await check_the_volume();
   }
   co_await come_to_rest();
 }
 
-Task History::create_the_volume() {
+std::unique_ptr<SwiftStore> History::own_store(const char* who) {
   SwiftStoreConfig config;
   config.auth_urls = {kAuthUrl};
   config.auth = AuthV1Config{"sim:sim", "key"};
   config.prefix = "";
   SwiftTuning tuning;
   tuning.pool_threads = 0;
-  SwiftStore store(config, director_->get_executor(), tuning,
-                   gateways_[0]->network().connect(director_->get_executor(), "creator"));
+  return std::make_unique<SwiftStore>(
+      config, director_->get_executor(), tuning,
+      gateways_[0]->network().connect(director_->get_executor(), who));
+}
+
+Task History::create_the_volume() {
+  const std::unique_ptr<SwiftStore> store = own_store("creator");
   for (int tries = 0; tries < 100; ++tries) {
     Result<VolumeDescriptor> made = co_await create_volume(
-        store, "disk", ByteCount(world_.shape.disk_bytes), world_.block_size);
+        *store, "disk", ByteCount(world_.shape.disk_bytes), world_.block_size);
     if (!made && made.error().code() == ErrorCode::conflict) {
-      made = co_await find_volume(store, "disk");  // an attempt of ours, its answer lost
+      made = co_await find_volume(*store, "disk");  // an attempt of ours, its answer lost
     }
     if (made) {
       world_.descriptor = *made;
@@ -267,6 +276,26 @@ Task History::create_the_volume() {
     co_await sleep_for(seconds(1));
   }
   world_.fail("the volume could not be created");
+}
+
+// As an administrator would, beside whoever serves the volume.
+Task History::check_the_volume() {
+  const std::unique_ptr<SwiftStore> store = own_store("checker");
+  CheckOptions options;
+  options.pause = milliseconds(chance_.below(2000));
+  options.parallel = 1 + chance_.below(8);
+  if (chance_.one_in(2)) options.reference_memory = ByteCount(4096);
+  const CheckReport report = co_await check_volume(*store, world_.descriptor, options, nullptr);
+  world_.trace.note("a check: {} chunks, {} damaged, {} in doubt, {} orphans", report.chunks,
+                    report.damage.size(), report.in_doubt.size(), report.orphans.size());
+  ++world_.counts.checks;
+  if (!report.damage.empty() && !world_.corruption_expected) {
+    const CheckFinding& worst = report.damage.front();
+    world_.fail(fmt::format("a check finds damage, {}: {} {}", to_string(worst.kind), worst.object,
+                            worst.what));
+  }
+  if (!resting_ || some_gateway(true) != nullptr) co_return;
+  if (!report.clean()) world_.fail("a check is not sure that all is there");
 }
 
 void History::act() {
@@ -407,6 +436,7 @@ Task History::come_to_rest() {
   }
   co_await serve_to_the_end(*gateways_[0], /*may_force=*/true, /*settles=*/false);
   co_await serve_to_the_end(*gateways_[1], /*may_force=*/false, /*settles=*/chance_.one_in(4));
+  if (chance_.one_in(4)) co_await check_the_volume();
   world_.trace.note("at the end {} bytes are stored", world_.cluster.bytes_stored());
 }
 

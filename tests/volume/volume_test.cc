@@ -330,21 +330,46 @@ TEST_F(VolumeTest, ADamagedFrameIsNeverHandedOut) {
   EXPECT_GT(refused, 90);
 }
 
+std::string mapped(Gateway& gateway, uint64_t blocks) {
+  const BlockRange range{Lba(0), BlockCount(blocks)};
+  Result<std::vector<AllocationPiece>> pieces =
+      run(gateway.shared.io, gateway.volume.allocation(range));
+  if (!pieces) return pieces.error().message();
+  std::string seen;
+  for (const AllocationPiece& piece : *pieces) {
+    seen += std::to_string(piece.range.first.value()) + (piece.mapped ? "+" : "-");
+    seen += std::to_string(piece.range.count.value()) + " ";
+  }
+  return seen;
+}
+
 TEST_F(VolumeTest, TellsWhatIsMapped) {
   Gateway gateway(shared_, shared_.create(64 * kMiB));
   ASSERT_TRUE(gateway.attach().ok());
   ASSERT_TRUE(gateway.write(8, 300, 1).ok());
   ASSERT_TRUE(gateway.write(308, 8, 2).ok());
   ASSERT_TRUE(gateway.unmap(16, 8).ok());
-  BlockRange all{Lba(0), BlockCount(1000)};
-  Result<std::vector<AllocationPiece>> pieces = run(shared_.io, gateway.volume.allocation(all));
-  ASSERT_TRUE(pieces.ok());
-  std::string seen;
-  for (const AllocationPiece& piece : *pieces) {
-    seen += std::to_string(piece.range.first.value()) + (piece.mapped ? "+" : "-");
-    seen += std::to_string(piece.range.count.value()) + " ";
-  }
-  EXPECT_EQ(seen, "0-8 8+8 16-8 24+292 316-684 ");
+  EXPECT_EQ(mapped(gateway, 1000), "0-8 8+8 16-8 24+292 316-684 ");
+}
+
+// What is written behind a record does not begin with a frame.
+TEST_F(VolumeTest, TellsWhatIsMappedOfBlocksThatLieInTwoFrames) {
+  VolumeOptions options = quick_options();
+  options.uploads_in_flight = 1;
+  Gateway gateway(shared_, shared_.create(64 * kMiB, 4096), 1, options);
+  ASSERT_TRUE(gateway.attach().ok());
+  auto store = [&](MetadataKey key) { return gateway.volume.store_metadata(key, Bytes(100)); };
+  gateway.store.hold(StoreCall::put, "chunk/");
+  Started<Result<void>> first(shared_.io, store(MetadataKey::reservations));
+  run_until(shared_.io, [&] { return gateway.store.held() > 0; });
+  Started<Result<void>> second(shared_.io, store(MetadataKey::mode_pages));  // has to queue
+  const BlockRange range{Lba(10), BlockCount(50)};
+  BufferList data(pattern(80, 400, 1));
+  ASSERT_TRUE(
+      run(shared_.io, gateway.volume.write(range, data, Durability::acknowledged, nullptr)).ok());
+  gateway.store.release();
+  ASSERT_TRUE(gateway.flush().ok());
+  EXPECT_EQ(mapped(gateway, 1000), "0-10 10+50 60-940 ");
 }
 
 // Whoever looks at the map needs it until the leaf is there.
