@@ -5,6 +5,18 @@
 #include "backend/base/check.h"
 
 namespace swiftness {
+namespace {
+
+constexpr uint32_t kUncounted = LedgerEntry::kUncounted;
+
+SectorCount needed_of(const LedgerEntry& entry) {
+  return SectorCount(std::min(entry.live, entry.stored));
+}
+SectorCount dead_of(const LedgerEntry& entry) {
+  return SectorCount(entry.live == 0 ? entry.stored : 0);
+}
+
+}  // namespace
 
 void ChunkLedger::add(const ChunkHeader& header) {
   CHECK(entries_.empty() || entries_.back().chunk < header.sequence);
@@ -48,9 +60,7 @@ void ChunkLedger::lives(Sequence chunk, uint64_t sectors) {
   }
   LedgerEntry* found = entry(chunk);
   CHECK(found != nullptr);
-  if (found->live == 0 && sectors > 0) dead_ -= SectorCount(found->stored);
-  found->live += static_cast<uint32_t>(sectors);
-  live_ += SectorCount(sectors);
+  count(*found, static_cast<uint32_t>(std::min<uint64_t>(found->live + sectors, kUncounted)));
 }
 
 void ChunkLedger::died(Sequence chunk, uint64_t sectors) {
@@ -61,9 +71,17 @@ void ChunkLedger::died(Sequence chunk, uint64_t sectors) {
   }
   LedgerEntry* found = entry(chunk);
   CHECK(found != nullptr && found->live >= sectors);
-  found->live -= static_cast<uint32_t>(sectors);
-  if (found->live == 0 && sectors > 0) dead_ += SectorCount(found->stored);
-  live_ -= SectorCount(sectors);
+  if (found->live != kUncounted) count(*found, found->live - static_cast<uint32_t>(sectors));
+}
+
+void ChunkLedger::count(LedgerEntry& entry, uint32_t live) {
+  live_ -= SectorCount(entry.live);
+  needed_ -= needed_of(entry);
+  dead_ -= dead_of(entry);
+  entry.live = live;
+  live_ += SectorCount(entry.live);
+  needed_ += needed_of(entry);
+  dead_ += dead_of(entry);
 }
 
 const LedgerEntry* ChunkLedger::find(Sequence chunk) const {
@@ -90,8 +108,9 @@ void ChunkLedger::restore(LedgerRecord record) {
   entries_ = std::move(record.entries);
   for (const LedgerEntry& entry : entries_) {
     live_ += SectorCount(entry.live);
+    needed_ += needed_of(entry);
     stored_ += SectorCount(entry.stored);
-    if (entry.live == 0) dead_ += SectorCount(entry.stored);
+    dead_ += dead_of(entry);
   }
 }
 

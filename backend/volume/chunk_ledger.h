@@ -2,7 +2,8 @@
 // Pure and in memory (16 bytes a chunk); a checkpoint keeps it.
 //
 // Upper bounds: a chunk never has more live sectors than it says. Whoever deletes a chunk proves it
-// dead by its header and the map first.
+// dead by its header and the map first. With copies the map may refer to a sector many times, and
+// each counts; where they are so many that 32 bits do not hold them, the chunk stays for good.
 #pragma once
 
 #include <vector>
@@ -27,6 +28,7 @@ class ChunkLedger {
   const LedgerEntry* find(Sequence chunk) const;
   size_t chunks() const noexcept { return entries_.size() - removed_; }
   SectorCount live() const noexcept { return live_; }          // in sealed chunks
+  SectorCount needed() const noexcept { return needed_; }      // of each at most what it stores
   SectorCount unsealed() const noexcept { return unsealed_; }  // live, chunk 0
   SectorCount stored() const noexcept { return stored_; }      // 512-byte units of all objects
   SectorCount dead_stored() const noexcept { return dead_; }   // of those without anything live
@@ -44,10 +46,12 @@ class ChunkLedger {
 
  private:
   LedgerEntry* entry(Sequence chunk);
+  void count(LedgerEntry& entry, uint32_t live);
 
   std::vector<LedgerEntry> entries_;  // ascending; stored == 0: removed, swept out now and then
   size_t removed_ = 0;
   SectorCount live_;
+  SectorCount needed_;
   SectorCount unsealed_;
   SectorCount stored_;
   SectorCount dead_;

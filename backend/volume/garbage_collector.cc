@@ -198,7 +198,7 @@ double GarbageCollector::used() const {
 double GarbageCollector::allowed(double utilization, double slacks) const {
   const double slack =
       static_cast<double>(options_.slack_chunks * options_.chunk_bytes / kSectorBytes);
-  return static_cast<double>(ledger_.live().value()) / utilization + slacks * slack;
+  return static_cast<double>(ledger_.needed().value()) / utilization + slacks * slack;
 }
 
 bool GarbageCollector::wants_cleaning() const {

@@ -194,7 +194,7 @@ Task MapExamination::verify(LedgerEntry entry, std::span<const MapReference> ref
   using Kind = CheckFinding::Kind;
   uint64_t live = 0;
   for (const MapReference& reference : references) live += reference.sectors;
-  if (!again_ && live > entry.live) {
+  if (!again_ && live > entry.live && entry.live != LedgerEntry::kUncounted) {
     // Of one view alone: no gateway can change that.
     suspect_chunk(entry, references, Kind::ledger,
                   fmt::format("{} sectors count as live, {} are", entry.live, live), live, true);

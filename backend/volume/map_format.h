@@ -87,6 +87,8 @@ struct Run {
 
 // A chunk in the store, and how much of it the map still refers to.
 struct LedgerEntry {
+  static constexpr uint32_t kUncounted = UINT32_MAX;  // or more
+
   Sequence chunk;
   uint32_t live = 0;    // sectors; never fewer than there are
   uint32_t stored = 0;  // 512-byte units of the object

@@ -907,7 +907,7 @@ VolumeStatus Volume::status() const {
   if (mapping_) {
     out.chunks = mapping_->ledger.chunks();
     out.stored = ByteCount(mapping_->ledger.stored().value() * kSectorBytes);
-    out.live = ByteCount(mapping_->ledger.live().value() * kSectorBytes);
+    out.live = ByteCount(mapping_->ledger.needed().value() * kSectorBytes);
     out.dead = ByteCount(mapping_->ledger.dead_stored().value() * kSectorBytes);
     out.put = ByteCount(put_bytes_ + mapping_->checkpointer.bytes_written());
   }

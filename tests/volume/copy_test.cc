@@ -154,6 +154,20 @@ TEST_F(CopyTest, CountsAgainstTheQuota) {
   expect_model();
 }
 
+// A thousand copies of something do not excuse garbage as large as they are.
+TEST_F(CopyTest, WhatManyCopiesShareIsCleanedAsIfThereWereOne) {
+  attach();
+  write(0, 512);
+  for (uint64_t to = 1024; to + 512 <= 16384; to += 512) copy(0, to, 512);
+  for (uint64_t i = 20000; i < 32000; i += 16) write(i, 16);
+  for (uint64_t i = 20000; i + 2 <= 32000; i += 3) write(i, 2);  // garbage everywhere
+  ASSERT_TRUE(gateway_->flush().ok());
+  pass(std::chrono::minutes(5));
+  EXPECT_GT(utilization(), 0.66);
+  expect_model();
+  expect_sound();
+}
+
 // What was copied from them is all that is live of the first chunks: they are cleaned like others,
 // by the gateway that copied and by one that has to look for it.
 TEST_F(CopyTest, WhatOnlyACopyHoldsIsCleaned) {

@@ -38,6 +38,33 @@ struct SmallMap {
   ExtentMap map;
 };
 
+TEST(ChunkLedger, NeedsOfAChunkAtMostWhatItStores) {
+  ChunkLedger ledger;
+  add_chunks(ledger, 2);
+  const SectorCount chunk(kChunkBytes / kSectorBytes);
+  ledger.lives(Sequence(1), 100);
+  ledger.lives(Sequence(2), 3 * chunk.value());  // copies
+  EXPECT_EQ(ledger.live(), SectorCount(100) + chunk + chunk + chunk);
+  EXPECT_EQ(ledger.needed(), SectorCount(100) + chunk);
+  ledger.died(Sequence(2), 3 * chunk.value() - 1);
+  EXPECT_EQ(ledger.needed(), SectorCount(101));
+  EXPECT_EQ(ledger.dead_stored(), SectorCount(0));
+  ledger.died(Sequence(2), 1);
+  EXPECT_EQ(ledger.dead_stored(), chunk);
+}
+
+TEST(ChunkLedger, AChunkWithMoreReferencesThanItCanCountStays) {
+  ChunkLedger ledger;
+  add_chunks(ledger, 1);
+  constexpr uint64_t kMany = uint64_t{3} << 30;
+  ledger.lives(Sequence(1), kMany);
+  ledger.lives(Sequence(1), kMany);
+  ledger.died(Sequence(1), kMany);
+  ledger.died(Sequence(1), kMany);
+  EXPECT_EQ(ledger.find(Sequence(1))->live, LedgerEntry::kUncounted);
+  EXPECT_EQ(ledger.dead_stored(), SectorCount(0));
+}
+
 TEST(ExtentMap, EmptyIsOneHole) {
   SmallMap small;
   std::vector<ExtentMap::Piece> pieces = small.map.lookup(Sector(5), SectorCount(1000000));
