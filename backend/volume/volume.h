@@ -74,7 +74,7 @@ struct VolumeStatus {
   uint64_t chunks_in_flight = 0;
   uint64_t chunks = 0;  // in the store, with those that await deletion
   ByteCount stored;     // bytes of all chunks in the store
-  ByteCount live;       // of them the map refers to, each counted once
+  ByteCount live;       // of them the map refers to; of each chunk at most what it stores
   ByteCount dead;       // in chunks that the map refers to nowhere
   ByteCount written;    // by users since the attach
   ByteCount put;        // in chunks and checkpoints since the attach, moved data included
