@@ -567,6 +567,9 @@ Task Gateway::copy_once() {
   const ErrorCode code = done ? ErrorCode::cancelled : done.error().code();
   if (code != ErrorCode::cancelled && code != ErrorCode::out_of_space) {  // it reads: that may fail
     world_.trace.note("{}: command {} fails: {}", name_, id, done.error().message());
+    if (code == ErrorCode::corrupt && !world_.corruption_expected) {
+      world_.fail(name_ + ": a copy found damage: " + done.error().message());
+    }
     co_return;
   }
   if (ended(*life, id, done, ticket, Grade::store)) ++world_.counts.copies;
