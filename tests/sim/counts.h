@@ -21,6 +21,7 @@ struct Counts {
   uint64_t grown = 0;
   uint64_t settled = 0;   // space in use came down to what is due
   uint64_t checks = 0;    // of the volume
+  uint64_t repaired = 0;  // orphans that a check deleted
   uint64_t deletes = 0;   // of objects
   uint64_t requests = 0;  // that reached a proxy
 
@@ -40,6 +41,7 @@ struct Counts {
     grown += other.grown;
     settled += other.settled;
     checks += other.checks;
+    repaired += other.repaired;
     deletes += other.deletes;
     requests += other.requests;
     return *this;

@@ -436,6 +436,13 @@ void Gateway::look_what_is_stored(Life& life) {
   world_.judge(world_.oracle.stored(life));
 }
 
+// Within a quota it may depend on what is mapped already, and that may be out of reach.
+bool Gateway::may_have_to_read(ErrorCode code) const {
+  if (!process_->options.quota) return false;
+  return code == ErrorCode::unavailable || code == ErrorCode::timed_out ||
+         (code == ErrorCode::corrupt && world_.corruption_expected);
+}
+
 bool Gateway::ended(Life& life, Life::CommandId command, const Result<void>& done,
                     const TicketPtr& ticket, std::optional<Grade> promised) {
   if (done) {
@@ -454,7 +461,7 @@ bool Gateway::ended(Life& life, Life::CommandId command, const Result<void>& don
   } else if (code == ErrorCode::out_of_space && process_->options.quota) {
     life.cancelled(command);
     ++world_.counts.refused_by_quota;
-  } else if (serving()) {
+  } else if (serving() && !may_have_to_read(code)) {
     world_.fail("a command failed while the volume was online: " + done.error().message());
   }
   return false;

@@ -109,6 +109,7 @@ class Gateway final : public BlockDeviceObserver {
   // Records how a command ended. False: not with success.
   bool ended(Life& life, Life::CommandId command, const Result<void>& done, const TicketPtr& ticket,
              std::optional<Grade> promised);
+  bool may_have_to_read(ErrorCode failed) const;
   // What the volume promises by an answer to what is asked now.
   std::optional<Grade> grade(Durability durability) const;
   void look_what_is_stored(Life& life);

@@ -278,17 +278,21 @@ Task History::create_the_volume() {
   world_.fail("the volume could not be created");
 }
 
-// As an administrator would, beside whoever serves the volume.
+// As an administrator would, beside whoever serves the volume. Orphans may be deleted, too.
 Task History::check_the_volume() {
   const std::unique_ptr<SwiftStore> store = own_store("checker");
   CheckOptions options;
   options.pause = milliseconds(chance_.below(2000));
   options.parallel = 1 + chance_.below(8);
   if (chance_.one_in(2)) options.reference_memory = ByteCount(4096);
+  options.repair = options.although_served = chance_.one_in(2);
+  options.repair_pause = milliseconds(chance_.below(10'000));
   const CheckReport report = co_await check_volume(*store, world_.descriptor, options, nullptr);
-  world_.trace.note("a check: {} chunks, {} damaged, {} in doubt, {} orphans", report.chunks,
-                    report.damage.size(), report.in_doubt.size(), report.orphans.size());
+  world_.trace.note("a check: {} chunks, {} damaged, {} in doubt, {} orphans, {} removed",
+                    report.chunks, report.damage.size(), report.in_doubt.size(),
+                    report.orphans.size(), report.removed.size());
   ++world_.counts.checks;
+  world_.counts.repaired += report.removed.size();
   if (!report.damage.empty() && !world_.corruption_expected) {
     const CheckFinding& worst = report.damage.front();
     world_.fail(fmt::format("a check finds damage, {}: {} {}", to_string(worst.kind), worst.object,
@@ -435,6 +439,7 @@ Task History::come_to_rest() {
     std::ranges::stable_sort(gateways_, std::greater(), [](const auto& g) { return g->epoch(); });
   }
   co_await serve_to_the_end(*gateways_[0], /*may_force=*/true, /*settles=*/false);
+  if (chance_.one_in(4)) co_await check_the_volume();
   co_await serve_to_the_end(*gateways_[1], /*may_force=*/false, /*settles=*/chance_.one_in(4));
   if (chance_.one_in(4)) co_await check_the_volume();
   world_.trace.note("at the end {} bytes are stored", world_.cluster.bytes_stored());

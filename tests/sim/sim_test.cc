@@ -99,15 +99,16 @@ TEST_F(Simulation, EveryHistoryIsAsItShouldBe) {
   }
   std::printf(
       "%s\n",
-      fmt::format(
-          "{} histories: {} steps, {:.1f} hours of virtual time, {} lives, {} by force, {} "
-          "refused, {} fenced, {} crashes, {} power cuts, {} commands, {} copies, {} "
-          "cancelled, {} beyond a quota, {} flushes, {} reads, {} grown, {} checks, {} deletes, {} "
-          "settled, {} requests",
-          histories, steps, virtual_seconds / 3600, counts.lives, counts.forced, counts.refused,
-          counts.fenced, counts.crashes, counts.power_cuts, counts.commands, counts.copies,
-          counts.cancelled, counts.refused_by_quota, counts.flushes, counts.reads, counts.grown,
-          counts.checks, counts.deletes, counts.settled, counts.requests)
+      fmt::format("{} histories: {} steps, {:.1f} hours of virtual time, {} lives, {} by force, {} "
+                  "refused, {} fenced, {} crashes, {} power cuts, {} commands, {} copies, {} "
+                  "cancelled, {} beyond a quota, {} flushes, {} reads, {} grown, {} checks, {} "
+                  "repaired, {} deletes, {} "
+                  "settled, {} requests",
+                  histories, steps, virtual_seconds / 3600, counts.lives, counts.forced,
+                  counts.refused, counts.fenced, counts.crashes, counts.power_cuts, counts.commands,
+                  counts.copies, counts.cancelled, counts.refused_by_quota, counts.flushes,
+                  counts.reads, counts.grown, counts.checks, counts.repaired, counts.deletes,
+                  counts.settled, counts.requests)
           .c_str());
 }
 
