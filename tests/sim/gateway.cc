@@ -13,20 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-SwiftStoreConfig store_config() {
-  SwiftStoreConfig config;
-  config.auth_urls = {kAuthUrl};
-  config.auth = AuthV1Config{"sim:sim", "key"};
-  config.prefix = "";
-  return config;
-}
-
-SwiftTuning store_tuning() {
-  SwiftTuning tuning;
-  tuning.pool_threads = 0;
-  return tuning;
-}
-
 }  // namespace
 
 // The event loop goes first, with all coroutines in it; then what they worked on.
@@ -189,6 +175,12 @@ std::string Gateway::describe() const {
                      status.newest_sequence, process_->busy_clients, status.trouble);
 }
 
+// Damage is a failure, unless answers are spoilt on purpose.
+void Gateway::judge_damage(const Error& error, const char* where) {
+  if (error.code() != ErrorCode::corrupt || world_.corruption_expected) return;
+  world_.fail(name_ + where + error.message());
+}
+
 void Gateway::on_state_changed(DeviceState) {
   process_->changed.notify_all();
 }
@@ -223,9 +215,7 @@ asio::awaitable<bool> Gateway::attach() {
       ++world_.counts.refused;
       if (chance_.one_in(2)) break;  // it will not help
     }
-    if (error.code() == ErrorCode::corrupt && !world_.corruption_expected) {
-      world_.fail(name_ + " found damage when attaching: " + error.message());
-    }
+    judge_damage(error, " found damage when attaching: ");
     co_await process.changed.wait_for(chance_.between(milliseconds(100), seconds(3)));
   }
   co_return false;
@@ -250,9 +240,7 @@ asio::awaitable<bool> Gateway::begin_life() {
       image.insert(image.end(), tags->begin(), tags->end());
       continue;
     }
-    if (data.error().code() == ErrorCode::corrupt && !world_.corruption_expected) {
-      world_.fail(name_ + " cannot read its image: " + data.error().message());
-    }
+    judge_damage(data.error(), " cannot read its image: ");
     if (!serving()) co_return false;  // taken away again, unseen
     co_await sleep_for(milliseconds(200));
   }
@@ -268,9 +256,7 @@ asio::awaitable<bool> Gateway::begin_life() {
       ++i;
       continue;
     }
-    if (record.error().code() == ErrorCode::corrupt && !world_.corruption_expected) {
-      world_.fail(name_ + " cannot read its records: " + record.error().message());
-    }
+    judge_damage(record.error(), " cannot read its records: ");
     if (!serving()) co_return false;
     co_await sleep_for(milliseconds(200));
   }
@@ -574,9 +560,7 @@ Task Gateway::copy_once() {
   const ErrorCode code = done ? ErrorCode::cancelled : done.error().code();
   if (code != ErrorCode::cancelled && code != ErrorCode::out_of_space) {  // it reads: that may fail
     world_.trace.note("{}: command {} fails: {}", name_, id, done.error().message());
-    if (code == ErrorCode::corrupt && !world_.corruption_expected) {
-      world_.fail(name_ + ": a copy found damage: " + done.error().message());
-    }
+    judge_damage(done.error(), ": a copy found damage: ");
     co_return;
   }
   if (ended(*life, id, done, ticket, Grade::store)) ++world_.counts.copies;
@@ -612,9 +596,7 @@ asio::awaitable<std::optional<Copies::Origins>> Gateway::look_at(Piece piece) {
   if (!data) {
     world_.trace.note("{}: read of {}+{}: {}", name_, piece.first, piece.count,
                       data.error().message());
-    if (data.error().code() == ErrorCode::corrupt && !world_.corruption_expected) {
-      world_.fail(name_ + ": a read found damage: " + data.error().message());
-    }
+    judge_damage(data.error(), ": a read found damage: ");
     co_return std::nullopt;
   }
   Result<Copies::Origins> origins = origins_of(piece, *data);
@@ -640,9 +622,7 @@ Task Gateway::look_at_allocation_once() {
   if (!parts) {
     world_.trace.note("{}: allocation of {}+{}: {}", name_, piece.first, piece.count,
                       parts.error().message());
-    if (parts.error().code() == ErrorCode::corrupt && !world_.corruption_expected) {
-      world_.fail(name_ + ": a look at the allocation found damage: " + parts.error().message());
-    }
+    judge_damage(parts.error(), ": a look at the allocation found damage: ");
     co_return;
   }
   Piece rest = piece;

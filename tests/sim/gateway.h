@@ -80,6 +80,7 @@ class Gateway final : public BlockDeviceObserver {
 
   void on_state_changed(DeviceState state) override;
   bool serving() const noexcept;
+  void judge_damage(const Error& error, const char* where);
   void look_at_the_journal();
 
   Task serve();

@@ -249,14 +249,8 @@ Task History::direct() {
 }
 
 std::unique_ptr<SwiftStore> History::own_store(const char* who) {
-  SwiftStoreConfig config;
-  config.auth_urls = {kAuthUrl};
-  config.auth = AuthV1Config{"sim:sim", "key"};
-  config.prefix = "";
-  SwiftTuning tuning;
-  tuning.pool_threads = 0;
   return std::make_unique<SwiftStore>(
-      config, director_->get_executor(), tuning,
+      store_config(), director_->get_executor(), store_tuning(),
       gateways_[0]->network().connect(director_->get_executor(), who));
 }
 

@@ -29,6 +29,20 @@ bool decides(const HttpRequest& request) {
 
 }  // namespace
 
+SwiftStoreConfig store_config() {
+  SwiftStoreConfig config;
+  config.auth_urls = {kAuthUrl};
+  config.auth = AuthV1Config{"sim:sim", "key"};
+  config.prefix = "";
+  return config;
+}
+
+SwiftTuning store_tuning() {
+  SwiftTuning tuning;
+  tuning.pool_threads = 0;
+  return tuning;
+}
+
 // What the caller and its messages share; the caller may die first.
 struct Network::Call {
   Call(const Executor& executor, const std::string& caller) : done(executor), who(caller) {}

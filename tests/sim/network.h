@@ -23,7 +23,9 @@
 
 #include <memory>
 
+#include "backend/store_config.h"
 #include "backend/swift/http_transport.h"
+#include "backend/swift/swift_tuning.h"
 #include "tests/sim/cluster.h"
 
 namespace swiftness::sim {
@@ -42,6 +44,10 @@ struct NetworkOptions {
   double slow = 0;                                  // up to ten seconds instead
   Duration stall_timeout = std::chrono::seconds(12);
 };
+
+// What the production client is told of this network's Swift.
+SwiftStoreConfig store_config();
+SwiftTuning store_tuning();
 
 class Network {
  public:

@@ -102,8 +102,7 @@ TEST_F(Simulation, EveryHistoryIsAsItShouldBe) {
       fmt::format("{} histories: {} steps, {:.1f} hours of virtual time, {} lives, {} by force, {} "
                   "refused, {} fenced, {} crashes, {} power cuts, {} commands, {} copies, {} "
                   "cancelled, {} beyond a quota, {} flushes, {} reads, {} grown, {} checks, {} "
-                  "repaired, {} deletes, {} "
-                  "settled, {} requests",
+                  "repaired, {} deletes, {} settled, {} requests",
                   histories, steps, virtual_seconds / 3600, counts.lives, counts.forced,
                   counts.refused, counts.fenced, counts.crashes, counts.power_cuts, counts.commands,
                   counts.copies, counts.cancelled, counts.refused_by_quota, counts.flushes,
