@@ -13,10 +13,12 @@
 #   favour PID...                 priority over whatever else runs on this machine, for both sides
 #                                 alike, if SWIFTNESS_BENCH_NICE says so (say -10; needs root)
 #   unfavour                      for the end: the session that called gets its own value back
+#   log_in AUTH_URL               of tests/support/swift_account.bash
 #   conditions                    commit, date, machine and load, for the record
 #
 # The script that reads this sets root, work, span, and for each side url[SIDE] and pids[SIDE].
 
+. "$root/tests/support/swift_account.bash"
 bench_load=$root/build/release/tests/bench_load
 results=$work/results
 declare -A url=() pids=()
