@@ -2,10 +2,8 @@
 // Under a VirtualClock time passes whenever nobody has anything else to do.
 #pragma once
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
-#include <exception>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -13,6 +11,7 @@
 #include "backend/base/async.h"
 #include "backend/base/check.h"
 #include "backend/base/clock.h"
+#include "backend/base/gate.h"
 
 namespace swiftness {
 
@@ -32,10 +31,6 @@ void run_until(asio::io_context& io, Predicate predicate) {
   CHECK(predicate());  // otherwise it waits for something nobody will do
 }
 
-inline void rethrow(std::exception_ptr failure) {
-  if (failure) std::rethrow_exception(failure);
-}
-
 inline Task keep_done(Task work, bool& done) {
   co_await std::move(work);
   done = true;
@@ -43,7 +38,7 @@ inline Task keep_done(Task work, bool& done) {
 
 inline void run(asio::io_context& io, Task work) {
   bool done = false;
-  asio::co_spawn(io, keep_done(std::move(work), done), rethrow);
+  spawn_or_throw(io.get_executor(), keep_done(std::move(work), done));
   run_until(io, [&done] { return done; });
 }
 
@@ -56,7 +51,7 @@ Task keep_outcome(asio::awaitable<T> work, std::optional<T>& outcome) {
 template <class T>
 T run(asio::io_context& io, asio::awaitable<T> work) {
   std::optional<T> outcome;
-  asio::co_spawn(io, keep_outcome(std::move(work), outcome), rethrow);
+  spawn_or_throw(io.get_executor(), keep_outcome(std::move(work), outcome));
   run_until(io, [&outcome] { return outcome.has_value(); });
   return std::move(*outcome);
 }
@@ -66,7 +61,7 @@ template <class T>
 class Started {
  public:
   Started(asio::io_context& io, asio::awaitable<T> call) : out_(new std::optional<T>) {
-    asio::co_spawn(io, keep(out_, std::move(call)), rethrow);
+    spawn_or_throw(io.get_executor(), keep(out_, std::move(call)));
   }
   bool done() const { return out_->has_value(); }
   T& result() { return out_->value(); }

@@ -141,7 +141,7 @@ TEST_F(SwiftLiveTest, NoCallFailsUnderLoad) {
   std::vector<std::string> failures;
   for (int worker = 0; worker < 8; ++worker) {
     const TimePoint until = std::chrono::steady_clock::now() + 7s;
-    asio::co_spawn(io_, keep_busy(*store_, worker, until, calls, failures), rethrow);
+    spawn_or_throw(io_.get_executor(), keep_busy(*store_, worker, until, calls, failures));
   }
   io_.restart();
   io_.run();

@@ -526,8 +526,8 @@ TEST_F(CheckTest, ASecondLookThatIsOutOfDateIsRepeated) {
     first = first && at.stage != Stage::again;
   };
   std::optional<CheckReport> report;
-  asio::co_spawn(shared_.io, keep_outcome(check_volume(eye_, disk_, at_once(), progress), report),
-                 rethrow);
+  spawn_or_throw(shared_.io.get_executor(),
+                 keep_outcome(check_volume(eye_, disk_, at_once(), progress), report));
   run_until(shared_.io, [this] { return eye_.held() > 0; });
   for (uint64_t i = 0; i < 40; ++i) {
     ASSERT_TRUE(gateway.write(i % 8 * 64, 64, 100 + i, Durability::flushed).ok());

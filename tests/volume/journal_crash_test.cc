@@ -156,7 +156,8 @@ class History {
   }
 
   void watch(Async<void> wait, uint64_t position, uint64_t& mark, std::shared_ptr<bool> alive) {
-    asio::co_spawn(machine_.io, note(std::move(wait), position, mark, std::move(alive)), rethrow);
+    spawn_or_throw(machine_.io.get_executor(),
+                   note(std::move(wait), position, mark, std::move(alive)));
   }
   static Task note(Async<void> wait, uint64_t position, uint64_t& mark,
                    std::shared_ptr<bool> alive) {

@@ -299,7 +299,7 @@ TEST_F(JournalScanTest, AStampOverwritesTheOlderSuperblockFirst) {
     const size_t older = sequence(0) < sequence(1) ? 0 : 1;
     const uint64_t newest = sequence(1 - older);
     std::optional<Result<void>> outcome;
-    asio::co_spawn(one.io, keep_outcome(stamp_and_drop(*one.journal), outcome), rethrow);
+    spawn_or_throw(one.io.get_executor(), keep_outcome(stamp_and_drop(*one.journal), outcome));
     run_until(one.io, [&] { return sequence(0) > newest || sequence(1) > newest; });
     EXPECT_GT(sequence(older), newest);
     EXPECT_EQ(sequence(1 - older), newest);

@@ -24,7 +24,7 @@ struct JournalTest : testing::Test {
   template <class T>
   std::shared_ptr<std::optional<T>> begin(asio::awaitable<T> call) {
     auto outcome = std::make_shared<std::optional<T>>();
-    asio::co_spawn(machine.io, keep(std::move(call), outcome), rethrow);
+    spawn_or_throw(machine.io.get_executor(), keep(std::move(call), outcome));
     return outcome;
   }
   template <class T>

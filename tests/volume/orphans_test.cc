@@ -64,8 +64,8 @@ class OrphanTest : public CheckTest {
       pausing |= at.stage == CheckProgress::Stage::repair;
     };
     std::optional<CheckReport> report;
-    asio::co_spawn(shared_.io, keep_outcome(check_volume(eye_, disk_, options, progress), report),
-                   rethrow);
+    spawn_or_throw(shared_.io.get_executor(),
+                   keep_outcome(check_volume(eye_, disk_, options, progress), report));
     run_until(shared_.io, [&pausing] { return pausing; });
     meanwhile();
     run_until(shared_.io, [&report] { return report.has_value(); });
@@ -349,8 +349,8 @@ TEST_F(OrphanTest, RepairStopsInTheMiddleWhenAnotherGatewayStarts) {
   options.repair = true;
   eye_.hold(StoreCall::remove, "");
   std::optional<CheckReport> report;
-  asio::co_spawn(shared_.io, keep_outcome(check_volume(eye_, disk_, options, nullptr), report),
-                 rethrow);
+  spawn_or_throw(shared_.io.get_executor(),
+                 keep_outcome(check_volume(eye_, disk_, options, nullptr), report));
   run_until(shared_.io, [this] { return eye_.held() > 0; });
   ASSERT_TRUE(gateway.attach().ok());
   eye_.release();
@@ -400,8 +400,8 @@ TEST_F(OrphanTest, WhatIsNotSurelyThereIsNoOrphan) {
     begun = true;
     eye_.fail_next(StoreCall::presence, "chunk/", 1000);
   };
-  asio::co_spawn(shared_.io, keep_outcome(check_volume(eye_, disk_, options, progress), report),
-                 rethrow);
+  spawn_or_throw(shared_.io.get_executor(),
+                 keep_outcome(check_volume(eye_, disk_, options, progress), report));
   run_until(shared_.io, [&report] { return report.has_value(); });
   EXPECT_FALSE(report->in_doubt.empty());
   for (const Orphan& orphan : report->orphans) {
@@ -420,8 +420,8 @@ TEST_F(OrphanTest, WhatIsListedAndGoneIsNoOrphan) {
     eye_.hold(StoreCall::presence, "chunk/");
   };
   std::optional<CheckReport> report;
-  asio::co_spawn(shared_.io, keep_outcome(check_volume(eye_, disk_, at_once(), progress), report),
-                 rethrow);
+  spawn_or_throw(shared_.io.get_executor(),
+                 keep_outcome(check_volume(eye_, disk_, at_once(), progress), report));
   run_until(shared_.io, [this] { return eye_.held() > 0; });
   remove(gone);
   eye_.release();
